@@ -1,0 +1,146 @@
+/**
+ * The gate for what callers give. Plain JavaScript hosts and files can hold anything, whatever the types say, so
+ * each field is looked at as unknown, in an order that never walks into what has not been checked, and the first
+ * flaw is answered with the name of its field.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import {
+  defaultEntityType,
+  EntityId,
+  EntityType,
+  findJsonFlaw,
+  isJsonObject,
+  type JsonObject,
+  maxContentBytes,
+  maxMetadataBytes,
+} from "./Entity.js"
+import { InvalidEntity } from "./Errors.js"
+
+const invalid = (field: string, reason: string) => Either.left(new InvalidEntity({ field, reason }))
+
+const checked = <A, I>(field: string, schema: Schema.Schema<A, I>, value: unknown) =>
+  Either.mapLeft(Schema.decodeUnknownEither(schema)(value), (error) => {
+    const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+    return new InvalidEntity({
+      field,
+      reason: typeof value === "string" ? (issue?.message ?? error.message) : "must be a string",
+    })
+  })
+
+/** A name: see `EntityType`. Absent means `base`. */
+export const entityType = (value: unknown): Either.Either<EntityType, InvalidEntity> =>
+  checked("entityType", EntityType, value === undefined ? defaultEntityType : value)
+
+/** See `EntityId`. */
+export const entityId = (value: unknown): Either.Either<EntityId, InvalidEntity> =>
+  checked("id", EntityId, value)
+
+/** Text with something in it, well-formed, within the limit. */
+export const content = (value: unknown): Either.Either<string, InvalidEntity> => {
+  if (typeof value !== "string") return invalid("content", "must be a string")
+  if (value.trim() === "")
+    return invalid("content", "must not be empty: there would be nothing to find it by")
+  const bytes = Buffer.byteLength(value, "utf8")
+  if (bytes > maxContentBytes) {
+    return invalid(
+      "content",
+      `must have at most ${maxContentBytes} bytes, has ${bytes}; split it into several entities`,
+    )
+  }
+  if (!value.isWellFormed()) {
+    return invalid(
+      "content",
+      "must be well-formed Unicode: it contains a lone surrogate (half of a character)",
+    )
+  }
+  return Either.right(value)
+}
+
+const unreadable = (field: string) => () =>
+  new InvalidEntity({ field, reason: "cannot be read: looking at it throws" })
+
+const copyOf = (value: object): Either.Either<JsonObject, InvalidEntity> => {
+  const flaw = findJsonFlaw(value, "metadata")
+  if (flaw !== undefined) return invalid(flaw.path, flaw.reason)
+  const json = JSON.stringify(value)
+  const copy: unknown = JSON.parse(json)
+  if (!isJsonObject(copy)) return invalid("metadata", "must be a JSON object")
+  const bytes = Buffer.byteLength(json, "utf8")
+  return bytes > maxMetadataBytes
+    ? invalid("metadata", `must have at most ${maxMetadataBytes} bytes as JSON, has ${bytes}`)
+    : Either.right(copy)
+}
+
+/**
+ * A JSON object, checked to its leaves. Absent means empty. The answer is a copy, so that what was checked and
+ * hashed is what is stored, whatever the caller does with the original meanwhile.
+ */
+export const metadata = (value: unknown): Either.Either<JsonObject, InvalidEntity> => {
+  if (value === undefined) return Either.right({})
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return invalid("metadata", "must be an object")
+  }
+  return Either.try({ try: () => copyOf(value), catch: unreadable("metadata") }).pipe(
+    Either.flatMap((copy) => copy),
+  )
+}
+
+/** An input whose every field has been checked. */
+export interface CheckedInput {
+  readonly id: EntityId | undefined
+  readonly entityType: EntityType
+  readonly content: string
+  readonly metadata: JsonObject
+}
+
+/** A patch whose every field has been checked; what is absent stays as it is. */
+export interface CheckedPatch {
+  readonly content: string | undefined
+  readonly metadata: JsonObject | undefined
+}
+
+/** The fields of what a caller gave, each read once. */
+const fieldsOf = (input: unknown): Either.Either<{ readonly [field: string]: unknown }, InvalidEntity> =>
+  typeof input !== "object" || input === null
+    ? invalid("entity", "must be an object")
+    : Either.try({ try: () => ({ ...input }), catch: unreadable("entity") })
+
+/** Checks a whole input. */
+export const check = (input: unknown): Effect.Effect<CheckedInput, InvalidEntity> =>
+  Effect.gen(function* () {
+    const given = yield* fieldsOf(input)
+    return {
+      id: given["id"] === undefined ? undefined : yield* entityId(given["id"]),
+      entityType: yield* entityType(given["entityType"]),
+      content: yield* content(given["content"]),
+      metadata: yield* metadata(given["metadata"]),
+    }
+  })
+
+/** Checks what an update gives. */
+export const checkPatch = (patch: unknown): Effect.Effect<CheckedPatch, InvalidEntity> =>
+  Effect.gen(function* () {
+    const given = yield* fieldsOf(patch)
+    return {
+      content: given["content"] === undefined ? undefined : yield* content(given["content"]),
+      metadata: given["metadata"] === undefined ? undefined : yield* metadata(given["metadata"]),
+    }
+  })
+
+/** Text with something in it: what is searched for. */
+export const question = (value: unknown): Either.Either<string, InvalidEntity> => {
+  if (typeof value !== "string") return invalid("question", "must be a string")
+  return value.trim() === "" ? invalid("question", "must not be empty") : Either.right(value)
+}
+
+/** How many are wanted, as a whole number within bounds, whatever was asked for. */
+export const limit = (
+  value: number | undefined,
+  bounds: { readonly normal: number; readonly most: number },
+) =>
+  value === undefined || Number.isNaN(value)
+    ? bounds.normal
+    : Math.min(bounds.most, Math.max(1, Math.trunc(value)))

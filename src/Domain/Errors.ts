@@ -1,0 +1,116 @@
+/**
+ * Every error a caller can meet, as data. Those of the embedding path say whose fault they are, because
+ * that decides who pays: only `item` faults spend an attempt; `provider` and `host` faults cost a job nothing.
+ */
+import * as Schema from "effect/Schema"
+
+/** Who is to blame for a failure of the embedding path. */
+export const Fault = Schema.Literal("item", "provider", "host")
+export type Fault = typeof Fault.Type
+
+/** The input was refused before anything was stored. `field` is a path such as `metadata.tags[2]`. */
+export class InvalidEntity extends Schema.TaggedError<InvalidEntity>()("InvalidEntity", {
+  field: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `${this.field}: ${this.reason}`
+  }
+}
+
+/** Neither a live box nor a stored row has this key. "Not embedded yet" is a different answer. */
+export class EntityNotFound extends Schema.TaggedError<EntityNotFound>()("EntityNotFound", {
+  entityType: Schema.String,
+  entityId: Schema.String,
+}) {
+  override get message() {
+    return `there is no entity "${this.entityId}" of type "${this.entityType}"`
+  }
+}
+
+/** `createEntity` on a taken key; `upsertEntity` replaces instead. */
+export class EntityAlreadyExists extends Schema.TaggedError<EntityAlreadyExists>()("EntityAlreadyExists", {
+  entityType: Schema.String,
+  entityId: Schema.String,
+}) {
+  override get message() {
+    return `an entity "${this.entityId}" of type "${this.entityType}" exists already`
+  }
+}
+
+/** An id was given without its type, and entities of several types bear it. */
+export class AmbiguousEntityId extends Schema.TaggedError<AmbiguousEntityId>()("AmbiguousEntityId", {
+  entityId: Schema.String,
+  entityTypes: Schema.Array(Schema.String),
+}) {
+  override get message() {
+    return `the id "${this.entityId}" stands for entities of several types: ${this.entityTypes.join(", ")}`
+  }
+}
+
+/** No job has this id: it never existed, or its receipt was cleaned up. */
+export class JobNotFound extends Schema.TaggedError<JobNotFound>()("JobNotFound", {
+  jobId: Schema.String,
+}) {
+  override get message() {
+    return `there is no job "${this.jobId}"`
+  }
+}
+
+/** What `awaitJob` fails with when the job ended as `failed`. The entity is kept in its box. */
+export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
+  jobId: Schema.String,
+  entityType: Schema.String,
+  entityId: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `job ${this.jobId} failed: ${this.reason}`
+  }
+}
+
+/** The claim is gone: the job was reclaimed, superseded, deleted or cancelled meanwhile. Store nothing. */
+export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
+  jobId: Schema.String,
+}) {
+  override get message() {
+    return `the claim on job ${this.jobId} is gone`
+  }
+}
+
+/** An embedding could not be made. `retryAfterMillis` is what a provider asked for. */
+export class EmbeddingError extends Schema.TaggedError<EmbeddingError>()("EmbeddingError", {
+  fault: Fault,
+  reason: Schema.String,
+  retryAfterMillis: Schema.optionalWith(Schema.Number, { exact: true }),
+  cause: Schema.optionalWith(Schema.Defect, { exact: true }),
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** What kind of trouble the database is in. */
+export const StorageTrouble = Schema.Literal(
+  "Busy",
+  "Full",
+  "ReadOnly",
+  "Corrupt",
+  "CannotOpen",
+  "NewerVersion",
+  "InvalidRow",
+  "Other",
+)
+export type StorageTrouble = typeof StorageTrouble.Type
+
+/** The database said no. Always a fault of the host: no job pays for it. */
+export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
+  trouble: StorageTrouble,
+  reason: Schema.String,
+  cause: Schema.optionalWith(Schema.Defect, { exact: true }),
+}) {
+  readonly fault: Fault = "host"
+  override get message() {
+    return this.reason
+  }
+}
