@@ -1,0 +1,50 @@
+/**
+ * The database, as every other module sees it: an SQL client plus the four things that SQL alone does not give.
+ * Transactions are replayed whole while another process holds the lock, since a half-done transaction cannot be
+ * resumed; low-level errors become one typed `StorageError` at this border; an event is told to the world only
+ * after the commit that made it true; and a cheap counter tells when another process has written. Repositories
+ * write SQL with `sql` inside `read` or `write` and know nothing of locks.
+ */
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { ParseError } from "effect/ParseResult"
+import type { StorageError } from "./Domain/Errors.js"
+
+/** What repository code may fail with inside `read` or `write`; both come out as `StorageError`. */
+export type LowLevelError = SqlError | ParseError
+
+export class Storage extends Context.Tag("embedbox/Storage")<
+  Storage,
+  {
+    readonly sql: SqlClient.SqlClient
+
+    /**
+     * Runs statements that only read. Outside a transaction each statement sees its own snapshot.
+     * Waits and tries again while the database is busy, within the time budget; then `StorageError` ("Busy").
+     */
+    readonly read: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
+
+    /**
+     * Runs `effect` in one transaction that took the write lock at its start. It is run again as a whole while
+     * the database is busy, so it must have no effects but those on the database and `afterCommit`. Inside
+     * another transaction it is a savepoint and is not replayed by itself. Never fork, embed, sleep or call
+     * HTTP inside it. Interruption rolls it back.
+     */
+    readonly write: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
+
+    /**
+     * Inside `write`: runs `effect` once, after the outermost transaction has committed, and never when it is
+     * rolled back. Outside: runs it at once.
+     */
+    readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
+
+    /** A number that changes when another connection or process commits. Costs microseconds: poll it. */
+    readonly dataVersion: Effect.Effect<number, StorageError>
+  }
+>() {}

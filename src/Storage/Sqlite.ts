@@ -1,0 +1,105 @@
+/**
+ * `Storage` on SQLite. `layer` opens a file and is the only user of its connection, which is what lets it be fair,
+ * begin transactions with the write lock, and fail safely; use it, and share its `SqlClient`, wherever you can: two
+ * clients on one file in one process only wait for each other. `layerClient` is for a host that must bring its own.
+ */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import { StorageError } from "../Domain/Errors.js"
+import { Storage } from "../Storage.js"
+import * as FairClient from "./FairClient.js"
+import * as Migrations from "./Migrations.js"
+import * as PlainClient from "./PlainClient.js"
+import * as Replay from "./Replay.js"
+import * as SqliteConnection from "./SqliteConnection.js"
+
+/** How long to wait for another process's lock before giving up with "Busy". */
+export const defaultBusyBudget: Duration.DurationInput = "10 seconds"
+
+/** Settings of `layer`. */
+export interface SqliteOptions {
+  /** Path of the file; its folder is made when missing. `:memory:` for a database that nobody else sees. */
+  readonly filename: string
+  /** See `defaultBusyBudget`. */
+  readonly busyBudget?: Duration.DurationInput | undefined
+  /** Put on every span of a statement. */
+  readonly spanAttributes?: Record<string, unknown> | undefined
+  /** The migrations this program knows; others than Embedbox's own are for tests. */
+  readonly migrations?: Migrations.Migrations | undefined
+}
+
+/** Settings of `layerClient`. */
+export interface ClientOptions {
+  readonly busyBudget?: Duration.DurationInput | undefined
+  readonly migrations?: Migrations.Migrations | undefined
+}
+
+const dataVersionOf = (file: string, rows: ReadonlyArray<unknown>) => {
+  const row = rows[0]
+  return Predicate.hasProperty(row, "data_version") && typeof row.data_version === "number"
+    ? Effect.succeed(row.data_version)
+    : Effect.fail(new StorageError({ trouble: "Other", reason: `${file} did not tell its data version` }))
+}
+
+const make = (options: SqliteOptions) =>
+  Effect.gen(function* () {
+    const file = SqliteConnection.nameOf(options.filename)
+    const budget = options.busyBudget ?? defaultBusyBudget
+    const opening = Replay.make({ file, budget, isInside: () => false })
+    const connection = yield* opening(SqliteConnection.open(options.filename))
+    const client = yield* FairClient.make(connection, { file, spanAttributes: options.spanAttributes })
+    const replay = Replay.make({ file, budget, isInside: client.isInside })
+    yield* Migrations.run({ migrations: options.migrations ?? Migrations.known, file, replay }).pipe(
+      Effect.provideService(SqlClient.SqlClient, client.sql),
+    )
+
+    const storage = Storage.of({
+      sql: client.sql,
+      read: (effect) => replay(client.ignoringOthers(effect)),
+      write: (effect) => replay(client.sql.withTransaction(effect)),
+      afterCommit: client.afterCommit,
+      dataVersion: Effect.flatMap(replay(client.execute("PRAGMA data_version")), (rows) =>
+        dataVersionOf(file, rows),
+      ),
+    })
+    return Context.make(Storage, storage).pipe(Context.add(SqlClient.SqlClient, client.sql))
+  })
+
+/** Opens an SQLite file, migrates it, and serves both `Storage` and the `SqlClient` that hosts share with it. */
+export const layer = (options: SqliteOptions): Layer.Layer<Storage | SqlClient.SqlClient, StorageError> =>
+  Layer.scopedContext(make(options)).pipe(Layer.provide(Reactivity.layer))
+
+/**
+ * `Storage` over a host's own plain SQLite client, which is used as it is: its transactions begin deferred, are not
+ * fair, and stop the event loop for as long as its `busy_timeout` says; a COMMIT that fails is a defect. `afterCommit`
+ * waits for the end of the outermost `storage.write`; when the host's own `sql.withTransaction` is around that, the
+ * effect runs before the host has committed, and also when it rolls back. Prefer `layer`.
+ */
+export const layerClient = (
+  options: ClientOptions = {},
+): Layer.Layer<Storage, StorageError, SqlClient.SqlClient> =>
+  Layer.effect(
+    Storage,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const file = "the database"
+      const replay = Replay.make({
+        file,
+        budget: options.busyBudget ?? defaultBusyBudget,
+        isInside: PlainClient.isInside,
+      })
+      yield* Migrations.run({ migrations: options.migrations ?? Migrations.known, file, replay })
+      return Storage.of({
+        sql,
+        read: replay,
+        write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
+        afterCommit: PlainClient.afterCommit,
+        dataVersion: Effect.flatMap(replay(sql`PRAGMA data_version`), (rows) => dataVersionOf(file, rows)),
+      })
+    }),
+  )

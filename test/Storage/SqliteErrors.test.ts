@@ -1,0 +1,61 @@
+import { describe, expect, it } from "@effect/vitest"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { StorageError, type StorageTrouble } from "../../src/Domain/Errors.js"
+import { isBusy, isLowLevel, toStorageError } from "../../src/Storage/SqliteErrors.js"
+import { sqlError } from "./support.js"
+
+const table: ReadonlyArray<readonly [code: string, trouble: StorageTrouble, reason: RegExp]> = [
+  ["SQLITE_BUSY", "Busy", /locked by another process/],
+  ["SQLITE_BUSY_SNAPSHOT", "Busy", /locked/],
+  ["SQLITE_BUSY_RECOVERY", "Busy", /locked/],
+  ["SQLITE_LOCKED", "Busy", /locked/],
+  ["SQLITE_LOCKED_SHAREDCACHE", "Busy", /locked/],
+  ["SQLITE_PROTOCOL", "Busy", /locked/],
+  ["SQLITE_FULL", "Full", /free some space/],
+  ["SQLITE_IOERR_SHMSIZE", "Full", /free some space/],
+  ["SQLITE_READONLY", "ReadOnly", /permission/],
+  ["SQLITE_READONLY_DBMOVED", "ReadOnly", /moved or deleted/],
+  ["SQLITE_CORRUPT", "Corrupt", /backup/],
+  ["SQLITE_CORRUPT_INDEX", "Corrupt", /backup/],
+  ["SQLITE_NOTADB", "Corrupt", /no SQLite database/],
+  ["SQLITE_CANTOPEN", "CannotOpen", /path/],
+  ["SQLITE_CANTOPEN_ISDIR", "CannotOpen", /path/],
+  ["SQLITE_IOERR_FSYNC", "Other", /check the disk/],
+  ["SQLITE_CONSTRAINT_UNIQUE", "Other", /made up: SQLITE_CONSTRAINT_UNIQUE/],
+]
+
+describe("SqliteErrors", () => {
+  it("maps every code to a trouble and a reason of one line that names the file", () => {
+    for (const [code, trouble, reason] of table) {
+      const error = toStorageError(sqlError(code), "/some/notes.db")
+      expect([code, error.trouble]).toEqual([code, trouble])
+      expect(error.reason).toMatch(reason)
+      expect(error.reason).toContain("/some/notes.db")
+      expect(isBusy(sqlError(code))).toBe(trouble === "Busy")
+      expect(isBusy(error)).toBe(trouble === "Busy")
+    }
+  })
+
+  it.effect("maps a row that does not decode", () =>
+    Effect.gen(function* () {
+      const cause = yield* Effect.flip(Schema.decodeUnknown(Schema.Struct({ a: Schema.Int }))({ a: "x" }))
+      const error = toStorageError(cause, "notes.db")
+      expect(error.trouble).toBe("InvalidRow")
+      expect(error.reason).not.toContain("\n")
+    }),
+  )
+
+  it("keeps a StorageError as it is, also inside an SqlError", () => {
+    const error = new StorageError({ trouble: "Full", reason: "full" })
+    expect(toStorageError(error, "x")).toBe(error)
+    expect(toStorageError(new SqlError({ cause: error, message: "x" }), "x")).toBe(error)
+  })
+
+  it("knows which errors are the database's", () => {
+    expect(isLowLevel(sqlError("SQLITE_FULL"))).toBe(true)
+    expect(isLowLevel(new StorageError({ trouble: "Full", reason: "full" }))).toBe(false)
+    expect(isLowLevel("no")).toBe(false)
+  })
+})
