@@ -130,9 +130,15 @@ export const checkPatch = (patch: unknown): Effect.Effect<CheckedPatch, InvalidE
     }
   })
 
+/** Longest question, in UTF-16 code units: a page of text. */
+export const maxQuestionLength = 10_000
+
 /** Text with something in it: what is searched for. */
 export const question = (value: unknown): Either.Either<string, InvalidEntity> => {
   if (typeof value !== "string") return invalid("question", "must be a string")
+  if (value.length > maxQuestionLength) {
+    return invalid("question", `must have at most ${maxQuestionLength} characters, has ${value.length}`)
+  }
   return value.trim() === "" ? invalid("question", "must not be empty") : Either.right(value)
 }
 

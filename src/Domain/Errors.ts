@@ -78,11 +78,16 @@ export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   }
 }
 
-/** An embedding could not be made. `retryAfterMillis` is what a provider asked for. */
+/**
+ * An embedding could not be made. `retryAfterMillis` is what a provider asked for. `crashed` says that the process
+ * that computed died meanwhile: it may have been the text's doing, or a kill from outside, and only trying the texts
+ * one by one can tell.
+ */
 export class EmbeddingError extends Schema.TaggedError<EmbeddingError>()("EmbeddingError", {
   fault: Fault,
   reason: Schema.String,
   retryAfterMillis: Schema.optionalWith(Schema.Number, { exact: true }),
+  crashed: Schema.optionalWith(Schema.Boolean, { exact: true }),
   cause: Schema.optionalWith(Schema.Defect, { exact: true }),
 }) {
   override get message() {

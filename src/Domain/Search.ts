@@ -19,7 +19,7 @@ export interface SearchResult {
   readonly entityId: EntityId
   /** `metadata.title`, else the first heading, else the id. */
   readonly title: string
-  /** The higher the better; comparable within one answer only. */
+  /** 0 to 1, the higher the better; comparable within one answer only. */
   readonly score: number
   /** The part of the text that fits best. For semantic finds it is the very text whose vector was found. */
   readonly excerpt: string

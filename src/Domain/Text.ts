@@ -7,12 +7,17 @@ const heading = /^[ \t]{0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$/m
 /** Where a title is looked for: a heading far down names a section, not the note. */
 const headLength = 4096
 
+/** The first markdown heading near the top of a text. */
+export const headingOf = (content: string): string | undefined => {
+  const found = heading.exec(content.slice(0, pairStart(content, headLength)))?.[1]?.trim()
+  return found === "" ? undefined : found
+}
+
 /** `metadata.title`, else the first markdown heading, else the id. */
 export const titleOf = (entity: Pick<Entity, "id" | "content" | "metadata">): string => {
   const given = entity.metadata["title"]
   if (typeof given === "string" && given.trim() !== "") return given.trim()
-  const found = heading.exec(entity.content.slice(0, pairStart(entity.content, headLength)))?.[1]
-  return found === undefined || found.trim() === "" ? entity.id : found.trim()
+  return headingOf(entity.content) ?? entity.id
 }
 
 /** The words of a text: runs of letters, marks, digits and underscores, in lower case. */
@@ -32,10 +37,15 @@ const stride = 80
 export const excerptOf = (text: string, wanted: ReadonlyArray<string>): string => {
   const folded = text.replace(/\s+/g, " ").trim()
   if (folded.length <= excerptLength) return folded
-  const lower = folded.toLowerCase()
   const words = [...new Set(wanted)].filter((word) => word.length > 2)
+  const cut = (start: number): readonly [from: number, until: number] => {
+    const from = start === 0 ? 0 : wordStart(folded, start)
+    const end = from + excerptLength
+    return [from, end >= folded.length ? folded.length : wordEnd(folded, end)]
+  }
+  // What counts is what would be shown: a word at the edge may be cut away.
   const scoreAt = (start: number) => {
-    const part = lower.slice(start, start + excerptLength)
+    const part = folded.slice(...cut(start)).toLowerCase()
     return words.reduce((sum, word) => (part.includes(word) ? sum + word.length : sum), 0)
   }
   let [first, last, bestScore] = [0, 0, scoreAt(0)]
@@ -45,20 +55,19 @@ export const excerptOf = (text: string, wanted: ReadonlyArray<string>): string =
     else if (score === bestScore && bestScore > 0 && start === last + stride) last = start
   }
   // Of neighbours that are as good, the middle one: there the words have company on both sides.
-  const best = first + Math.ceil((last - first) / stride / 2) * stride
-  const from = best === 0 ? 0 : wordStart(folded, best)
-  const until = from + excerptLength >= folded.length ? folded.length : wordEnd(folded, from + excerptLength)
+  const [from, until] = cut(first + Math.ceil((last - first) / stride / 2) * stride)
   return `${from > 0 ? "… " : ""}${folded.slice(from, until)}${until < folded.length ? " …" : ""}`
 }
 
+// Both look no farther than they may go: a text of megabytes may have no white space at all.
 const wordStart = (text: string, at: number): number => {
-  const space = text.indexOf(" ", at - 1)
-  return space < 0 || space - at > stride ? pairStart(text, at) : space + 1
+  const space = text.slice(at - 1, at + stride).indexOf(" ")
+  return space < 0 ? pairStart(text, at) : at + space
 }
 
 const wordEnd = (text: string, at: number): number => {
-  const space = text.lastIndexOf(" ", at)
-  return at - space > stride ? pairStart(text, at) : space
+  const space = text.slice(at - stride, at + 1).lastIndexOf(" ")
+  return space < 0 ? pairStart(text, at) : at - stride + space
 }
 
 /** The place itself, or the one before it where it lies between the halves of a surrogate pair. */

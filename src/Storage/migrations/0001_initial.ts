@@ -9,6 +9,8 @@
  *   in lanes and partial indexes of their own, so a claim reads exactly the rows it takes, in their order.
  * - One unique index over (key, status) of live boxes enforces: at most one pending, one processing and one
  *   failed box per entity. It also serves every read of the overlay.
+ * - A vector stands with the very text it was made of (its heading and its own piece): what is shown as found is
+ *   what was compared, and anybody can check the hash.
  * - Full-text rows keep no copy of the text (`contentless_delete`): it lies in the box or in `entities`.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -90,6 +92,7 @@ const statements = [
     fingerprint TEXT NOT NULL,
     input_hash TEXT NOT NULL,
     vector BLOB NOT NULL,
+    heading TEXT NOT NULL,
     text TEXT NOT NULL,
     PRIMARY KEY (entity_type, entity_id, chunk, fingerprint),
     FOREIGN KEY (entity_type, entity_id) REFERENCES entities (entity_type, entity_id) ON DELETE CASCADE

@@ -1,0 +1,124 @@
+import { expect, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import { describe } from "vitest"
+import { EntityId, type JsonObject } from "../../src/Domain/Entity.js"
+import { excerptLength, excerptOf, titleOf, wordsOf } from "../../src/Domain/Text.js"
+
+const titled = (content: string, metadata: JsonObject = {}) =>
+  titleOf({ id: EntityId.make("the-id"), content, metadata })
+
+describe("title", () => {
+  it.each<readonly [string, string, JsonObject, string]>([
+    ["the metadata's", "# Heading", { title: "  Given " }, "Given"],
+    ["the heading's where the metadata's is no text", "# Heading", { title: 7 }, "Heading"],
+    ["the heading's where the metadata's is empty", "# Heading", { title: " " }, "Heading"],
+    ["of the first heading of any level", "text\n\n  ### Third ###\n# First", {}, "Third"],
+    ["without the line end of Windows", "# Heading\r\ntext", {}, "Heading"],
+    ["with a sharp that belongs to it", "# About C#", {}, "About C#"],
+    ["the id where nothing is headed", "text\n#hashtag\n    # code", {}, "the-id"],
+    ["the id where the heading is empty", "#  \n#\n", {}, "the-id"],
+    ["the id where the heading is far down", `${"x".repeat(5000)}\n# Heading`, {}, "the-id"],
+  ])("is %s", (_name, content, metadata, title) => {
+    expect(titled(content, metadata)).toBe(title)
+  })
+
+  it("never ends with half of a character", () => {
+    for (const before of ["# ", "# x"]) {
+      const title = titled(before + "🎈".repeat(3000))
+      expect(title.isWellFormed()).toBe(true)
+      expect(title.length).toBeGreaterThan(4000)
+    }
+  })
+})
+
+describe("words", () => {
+  it("are runs of letters, marks, digits and underscores, in lower case", () => {
+    expect(wordsOf(`Don't "NEAR" col:x* (ÄPFEL) e\u0301 foo_bar 42 日本語 🎈 -- \u0000^`)).toEqual([
+      "don",
+      "t",
+      "near",
+      "col",
+      "x",
+      "äpfel",
+      "e\u0301",
+      "foo_bar",
+      "42",
+      "日本語",
+    ])
+    expect(wordsOf(" …!? ")).toEqual([])
+  })
+})
+
+const word = FastCheck.stringMatching(/^[a-z]{1,20}$/)
+const prose = FastCheck.array(word, { minLength: 40, maxLength: 300 })
+/** Anything well-formed, long enough to be cut, with few places to cut at. */
+const strange = FastCheck.array(
+  FastCheck.constantFrom("🎈", "ä", "x".repeat(90), "🎈".repeat(70), " ", "\n\n", "word", "İ"),
+  { minLength: 20, maxLength: 120 },
+).map((parts) => parts.join(""))
+
+const folded = (text: string) => text.replace(/\s+/g, " ").trim()
+
+const bare = (excerpt: string) => excerpt.replace(/^… /, "").replace(/ …$/, "")
+
+describe("excerpt", () => {
+  it.prop(
+    "is a stretch of the text, never too long, never with half of a character",
+    [
+      FastCheck.oneof(
+        strange,
+        prose.map((words) => words.join(" ")),
+        FastCheck.fullUnicodeString(),
+      ),
+      word,
+    ],
+    ([text, wanted]) => {
+      const well = text.toWellFormed()
+      const excerpt = excerptOf(well, [wanted, "word", "🎈"])
+      expect(folded(well)).toContain(bare(excerpt))
+      expect(bare(excerpt).length).toBeLessThanOrEqual(excerptLength)
+      expect(excerpt.isWellFormed()).toBe(true)
+      expect(bare(excerpt) === "").toBe(folded(well) === "")
+      // Dots where something was left out, and nowhere else.
+      expect(excerpt.startsWith("… ")).toBe(!folded(well).startsWith(bare(excerpt)))
+    },
+  )
+
+  it.prop(
+    "holds the wanted word, whole, wherever it stands",
+    [prose, FastCheck.nat(), FastCheck.constantFrom("needle7", "needle7,", "(needle7)", "x-needle7")],
+    ([words, place, needle]) => {
+      const text = words.toSpliced(place % words.length, 0, needle).join(" ")
+      expect(excerptOf(text, ["needle7"])).toContain("needle7")
+    },
+    { fastCheck: { numRuns: 1000 } },
+  )
+
+  it("does not lose the word it was cut at", () => {
+    for (let before = 0; before < 200; before++) {
+      const text = `${"a ".repeat(before)}needle ${"b ".repeat(300)}`
+      expect(excerptOf(text, ["needle"])).toContain("needle")
+    }
+  })
+
+  it("is found in megabytes without any white space as well", () => {
+    const text = `${"x".repeat(2_000_000)}needle${"x".repeat(2_000_000)}`
+    expect(excerptOf(text, ["needle"])).toMatch(/^… x+needlex+ …$/)
+  }, 10_000)
+
+  it("shows a short text whole, with line breaks folded", () => {
+    expect(excerptOf(" # One\n\n  two\tthree ", ["two"])).toBe("# One two three")
+  })
+
+  it("prefers the stretch with most of the words", () => {
+    const filler = "filler ".repeat(100)
+    const text = `alpha ${filler} alpha beta ${filler} beta ${filler}`
+    expect(excerptOf(text, ["alpha", "beta"])).toContain("alpha beta")
+  })
+
+  it("cuts at white space where there is any near", () => {
+    const excerpt = excerptOf("abcdefghi ".repeat(100), ["nowhere"])
+    expect(excerpt.endsWith("abcdefghi …")).toBe(true)
+    expect(excerpt.startsWith("abcdefghi ")).toBe(true)
+  })
+})
