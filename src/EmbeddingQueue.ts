@@ -1,0 +1,342 @@
+/**
+ * The box and its life. A job goes pending → processing → completed or failed; each rule of that walk
+ * is in one place: who may take a job in `Claiming`, how it ends or comes back in `Transitions`. Safety rests on two things only: the token, which a claim bears and every later statement of its
+ * holder names, and SQLite's one-writer transactions. So any number of processes may work on one file, a late
+ * worker can do no harm, and nothing depends on timers being right. The queue is generic over what it boxes: it
+ * knows a Schema and a key, nothing of embeddings.
+ */
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { ParseError } from "effect/ParseResult"
+import * as PubSub from "effect/PubSub"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { v7 as timeOrderedId } from "uuid"
+import { type Entity, Entity as EntitySchema, type EntityKey, keyOf } from "./Domain/Entity.js"
+import {
+  AmbiguousEntityId,
+  ClaimLost,
+  type EmbeddingError,
+  JobNotFound,
+  type StorageError,
+} from "./Domain/Errors.js"
+import {
+  type Box,
+  type Claim,
+  type Job,
+  type JobChange,
+  JobId,
+  type QueueItem,
+  type QueueStats,
+} from "./Domain/Job.js"
+import * as Backoff from "./EmbeddingQueue/Backoff.js"
+import * as Claiming from "./EmbeddingQueue/Claiming.js"
+import * as Housekeeping from "./EmbeddingQueue/Housekeeping.js"
+import * as Owner from "./EmbeddingQueue/Owner.js"
+import * as Rows from "./EmbeddingQueue/Rows.js"
+import * as Statements from "./EmbeddingQueue/Statements.js"
+import * as Transitions from "./EmbeddingQueue/Transitions.js"
+import { Storage } from "./Storage.js"
+
+/** Attempts beyond the first, where the caller does not say. */
+export const defaultMaxRetries = 3
+
+export interface EnqueueOptions {
+  /** The higher number goes first. Default 0. */
+  readonly priority?: number | undefined
+  /** Attempts beyond the first. Default 3. */
+  readonly maxRetries?: number | undefined
+  /** Not before this many milliseconds from now. Default 0. */
+  readonly delayMs?: number | undefined
+  /** Groups jobs of one import. */
+  readonly batchId?: string | undefined
+}
+
+export interface LivePage {
+  /** Only these types; all when empty. */
+  readonly entityTypes: ReadonlyArray<string>
+  /** Keys after this one, in the order of (type, id). */
+  readonly after: readonly [entityType: string, entityId: string]
+  readonly limit: number
+}
+
+export interface Queue<A> {
+  /**
+   * Boxes `content`. A pending or failed box of the same key is superseded: the new one takes its place in line,
+   * or a better one. Durable when it returns, unless inside a transaction of the caller's: then with its commit.
+   */
+  readonly enqueue: (content: A, options?: EnqueueOptions) => Effect.Effect<Job, StorageError>
+  /** Enters a job that is done already (embedded inline), so that its receipt can be asked for. */
+  readonly enterStored: (key: EntityKey) => Effect.Effect<Job, StorageError>
+  /** A number higher than that of any write before. Only inside a transaction. */
+  readonly nextGeneration: Effect.Effect<number, StorageError>
+
+  readonly dequeue: Effect.Effect<Option.Option<Claim<A>>, StorageError>
+  /** Claims up to `n` jobs, or one suspect and nothing beside it. `suspects: false` leaves those in their lane. */
+  readonly dequeueBatch: (
+    n: number,
+    options?: { readonly suspects?: boolean | undefined },
+  ) => Effect.Effect<ReadonlyArray<Claim<A>>, StorageError>
+  /** Ends the job and lets go of its content. Call it first in the transaction that stores the result. */
+  readonly complete: (
+    claim: Claim<A>,
+    outcome?: "stored" | "superseded",
+  ) => Effect.Effect<Job, ClaimLost | StorageError>
+  /** An `item` fault spends an attempt and backs off, or ends the job; any other puts it back unharmed. */
+  readonly fail: (claim: Claim<A>, error: EmbeddingError) => Effect.Effect<Job, ClaimLost | StorageError>
+  /**
+   * What computed for these claims died. A crash is counted for each, and from now on they are claimed one by one;
+   * one that was alone in hand at `maxRetries` + 1 crashes ends as failed. Claims that are gone are left out.
+   */
+  readonly crash: (
+    claims: ReadonlyArray<Claim<A>>,
+    reason: string,
+  ) => Effect.Effect<ReadonlyArray<Job>, StorageError>
+  /** Extends the lease of every claim that is still good, in one statement; answers those that are lost. */
+  readonly renew: (claims: ReadonlyArray<Claim<A>>) => Effect.Effect<ReadonlyArray<Claim<A>>, StorageError>
+  /** Gives the job back to its place in line; nothing is counted. */
+  readonly release: (claim: Claim<A>) => Effect.Effect<Job, ClaimLost | StorageError>
+
+  readonly getJob: (jobId: string) => Effect.Effect<Option.Option<QueueItem<A>>, StorageError>
+  /** The newest job of an entity. Without its type an id that several types share is an error. */
+  readonly getStatusByEntityId: (
+    entityId: string,
+    entityType?: string,
+  ) => Effect.Effect<Option.Option<QueueItem<A>>, AmbiguousEntityId | StorageError>
+  /** The live box of a key: where there are two, the one of the highest generation. */
+  readonly liveBox: (key: EntityKey) => Effect.Effect<Option.Option<Box<A>>, StorageError>
+  /** The newest live box of each type that has this id. */
+  readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
+  readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
+  readonly failedBoxes: (entityType?: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
+  /** How many entities (not jobs) of these types, or of all when empty, wait or have failed. */
+  readonly waitingEntities: (
+    entityTypes: ReadonlyArray<string>,
+  ) => Effect.Effect<{ readonly pending: number; readonly failed: number }, StorageError>
+  readonly getStats: Effect.Effect<QueueStats, StorageError>
+  readonly workAhead: Effect.Effect<Claiming.WorkAhead, StorageError>
+
+  /** Removes receipts of jobs that completed longer ago than this. Answers how many. Never a live box. */
+  readonly cleanup: (olderThanMs: number) => Effect.Effect<number, StorageError>
+  /**
+   * Frees jobs in hand for longer than this whose lease has lapsed too, counting a crash each. Answers how many.
+   * Default 300000.
+   */
+  readonly resetStuckJobs: (stuckAfterMs?: number) => Effect.Effect<number, StorageError>
+  /** Frees jobs whose lease lapsed or whose process is gone, counting a crash each. Answers how many. */
+  readonly reclaim: Effect.Effect<number, StorageError>
+  /** Puts failed boxes in line again, with fresh counters. Answers how many. */
+  readonly retryFailed: (filter?: Housekeeping.RetryFilter) => Effect.Effect<number, StorageError>
+  /** Ends a live job as `failed`, reason `cancelled`. The entity stays in its box. A job that has ended stays. */
+  readonly cancel: (jobId: string) => Effect.Effect<Job, JobNotFound | StorageError>
+  /** Ends and empties every live box of a key: its entity is being deleted. Answers how many. */
+  readonly deleteBoxes: (key: EntityKey) => Effect.Effect<number, StorageError>
+
+  /** No job is claimed while paused, by any process. What is in hand goes on. */
+  readonly pause: Effect.Effect<void, StorageError>
+  readonly resume: Effect.Effect<void, StorageError>
+  /** What this process did to jobs, from now on. Other processes' changes are found by asking. */
+  readonly changes: Stream.Stream<JobChange>
+  /** The same, in the caller's scope: whoever has it has missed nothing since. */
+  readonly subscribe: Effect.Effect<Stream.Stream<JobChange>, never, Scope.Scope>
+}
+
+/** The queue of entities. */
+export class EmbeddingQueue extends Context.Tag("embedbox/EmbeddingQueue")<EmbeddingQueue, Queue<Entity>>() {}
+
+export interface Options {
+  /** How long a claim is good without a heartbeat, in milliseconds. */
+  readonly leaseMillis: number
+  /** How an item that failed waits. */
+  readonly backoff: Backoff.Backoff
+}
+
+export const defaults: Options = { leaseMillis: 30_000, backoff: Backoff.standard }
+
+/** A queue over any content that has a Schema and a key. */
+export const make = <A, I>(
+  of: { readonly schema: Schema.Schema<A, I>; readonly key: (content: A) => EntityKey },
+  options: Partial<Options> = {},
+): Effect.Effect<Queue<A>, never, Storage | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { backoff, leaseMillis } = { ...defaults, ...options }
+    const storage = yield* Storage
+    const owner = yield* Owner.make
+    const hub = yield* Effect.acquireRelease(PubSub.sliding<JobChange>(4096), PubSub.shutdown)
+    const statements = Statements.make(storage.sql)
+    const codec = Schema.parseJson(of.schema)
+    const encode = Schema.encode(codec)
+    const decode = Schema.decode(codec)
+    const announce = ({ entityId, entityType, jobId, outcome, status }: Job) =>
+      storage.afterCommit(PubSub.publish(hub, { jobId, entityType, entityId, status, outcome }))
+    const transitions = Transitions.make({ statements, backoff, announce })
+    const housekeeping = Housekeeping.make({ storage, statements, transitions })
+    const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
+
+    // ---- entering ----------------------------------------------------------------------------------------
+
+    const nextGeneration = Rows.generation(statements.nextGeneration())
+
+    const enter = (row: Omit<Statements.NewJob, "generation">, generation: number) =>
+      Effect.flatMap(transitions.changed(statements.insertJob({ ...row, generation })), Effect.orDie)
+
+    const enqueue = (content: A, given: EnqueueOptions = {}) =>
+      Effect.gen(function* () {
+        // The first statement writes: a deferred transaction that began by reading could not be completed.
+        const generation = yield* nextGeneration
+        const now = yield* Clock.currentTimeMillis
+        const jobId = newJobId(now)
+        const key = of.key(content)
+        const live = yield* Rows.lineRows(statements.liveOfKey(key))
+        const replaced = live.filter((row) => row.status !== "processing")
+        const pending = replaced.find((row) => row.status === "pending")
+        yield* Effect.forEach(replaced, (row) => transitions.supersede(row, jobId), { discard: true })
+        const wanted = now + Math.max(0, given.delayMs ?? 0)
+        const scheduledFor = Math.min(pending?.scheduledFor ?? wanted, wanted)
+        const job = yield* enter(
+          {
+            ...key,
+            jobId,
+            status: "pending",
+            lane: scheduledFor > now ? "delayed" : "ready",
+            line: pending?.line ?? generation,
+            outcome: null,
+            priority: Math.max(given.priority ?? 0, pending?.priority ?? Number.NEGATIVE_INFINITY),
+            scheduledFor,
+            maxRetries: given.maxRetries ?? defaultMaxRetries,
+            batchId: given.batchId ?? null,
+            now,
+          },
+          generation,
+        )
+        yield* statements.insertBox(generation, yield* encode(content))
+        return job
+      }).pipe(storage.write, Effect.withSpan("EmbeddingQueue.enqueue"))
+
+    const enterStored = (key: EntityKey) =>
+      Effect.gen(function* () {
+        const generation = yield* nextGeneration
+        const now = yield* Clock.currentTimeMillis
+        return yield* enter(
+          {
+            ...key,
+            jobId: newJobId(now),
+            status: "completed",
+            lane: null,
+            line: generation,
+            outcome: "stored",
+            priority: 0,
+            scheduledFor: now,
+            maxRetries: 0,
+            batchId: null,
+            now,
+          },
+          generation,
+        )
+      }).pipe(storage.write)
+
+    // ---- the end of a claim ------------------------------------------------------------------------------
+
+    /** Runs a transition on the job in hand, if it is still in hand. */
+    const inHand = (claim: Claim<A>, transition: (held: Job) => Transitions.Changed) =>
+      Rows.heldRow(statements.held(claim.job.generation, claim.token)).pipe(
+        Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: transition })),
+        Effect.flatMap(orLost(claim)),
+        storage.write,
+      )
+
+    const orLost =
+      (claim: Claim<A>) =>
+      (job: Option.Option<Job>): Effect.Effect<Job, ClaimLost> =>
+        Effect.orElseFail(job, () => new ClaimLost({ jobId: claim.job.jobId }))
+
+    const complete = (claim: Claim<A>, outcome: "stored" | "superseded" = "stored") =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const job = yield* transitions
+          .changed(statements.complete(claim.job.generation, claim.token, outcome, now))
+          .pipe(Effect.flatMap(orLost(claim)))
+        yield* statements.deleteBox(claim.job.generation)
+        return job
+      }).pipe(storage.write)
+
+    // ---- reading -----------------------------------------------------------------------------------------
+
+    const toItem = (row: Rows.JobRow): Effect.Effect<QueueItem<A>, ParseError> =>
+      row.content === null
+        ? Effect.succeed({ job: row, content: undefined })
+        : Effect.map(decode(row.content), (content) => ({ job: row, content }))
+
+    const item = (rows: Rows.Rows<SqlError>) =>
+      Effect.flatMap(Rows.jobRow(rows), Effect.transposeMapOption(toItem))
+
+    const boxes = (rows: Rows.Rows<SqlError>): Effect.Effect<ReadonlyArray<Box<A>>, StorageError> =>
+      Effect.flatMap(Rows.jobRows(rows), Effect.forEach(toItem)).pipe(
+        Effect.map((items) =>
+          items.flatMap(({ content, job }) => (content === undefined ? [] : [{ content, job }])),
+        ),
+        storage.read,
+      )
+
+    const byIdAlone = (entityId: string) =>
+      Effect.gen(function* () {
+        const rows = yield* Rows.jobRows(statements.newestByEntityId(entityId))
+        if (rows.length > 1) {
+          return yield* new AmbiguousEntityId({ entityId, entityTypes: rows.map((row) => row.entityType) })
+        }
+        return yield* Effect.transposeMapOption(Option.fromNullable(rows[0]), toItem)
+      })
+
+    return {
+      enqueue,
+      enterStored,
+      nextGeneration: storage.write(nextGeneration),
+      dequeue: Effect.map(claiming.dequeueBatch(1), (claims) => Option.fromNullable(claims[0])),
+      dequeueBatch: claiming.dequeueBatch,
+      renew: claiming.renew,
+      workAhead: claiming.workAhead,
+      complete,
+      fail: (claim, error) => inHand(claim, (job) => transitions.fail(job, error)),
+      release: (claim) => inHand(claim, transitions.release),
+      getJob: (jobId) => storage.read(item(statements.byJobId(jobId))),
+      getStatusByEntityId: (entityId, entityType) =>
+        storage.read(
+          entityType === undefined ? byIdAlone(entityId) : item(statements.newestByKey(entityType, entityId)),
+        ),
+      liveBox: (key) =>
+        Effect.map(boxes(statements.liveOfKey(key)), ([newest]) => Option.fromNullable(newest)),
+      liveByEntityId: (entityId) => boxes(statements.liveByEntityId(entityId)),
+      liveBoxes: (page) =>
+        boxes(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),
+      failedBoxes: (entityType) => boxes(statements.failed(entityType ?? null)),
+      waitingEntities: (entityTypes) =>
+        storage.read(Rows.waiting(statements.waitingEntities(JSON.stringify(entityTypes)))),
+      getStats: storage.read(Rows.counts(statements.counts())),
+      cleanup: housekeeping.cleanup,
+      resetStuckJobs: housekeeping.resetStuckJobs,
+      crash: housekeeping.crash,
+      reclaim: housekeeping.reclaim,
+      retryFailed: housekeeping.retryFailed,
+      cancel: housekeeping.cancel,
+      deleteBoxes: housekeeping.deleteBoxes,
+      pause: Effect.asVoid(storage.write(statements.setPaused(true))),
+      resume: Effect.asVoid(storage.write(statements.setPaused(false))),
+      changes: Stream.fromPubSub(hub),
+      subscribe: Stream.fromPubSub(hub, { scoped: true }),
+    } satisfies Queue<A>
+  })
+
+/** Time-ordered, so that the index of ids grows at its end. */
+const newJobId = (now: number) => JobId.make(timeOrderedId({ msecs: now }))
+
+/** The queue of entities over `Storage`, with other settings than the defaults. */
+export const layerWith = (options: Partial<Options>): Layer.Layer<EmbeddingQueue, never, Storage> =>
+  Layer.scoped(EmbeddingQueue, make({ schema: EntitySchema, key: keyOf }, options))
+
+/** The queue of entities over `Storage`. */
+export const layer: Layer.Layer<EmbeddingQueue, never, Storage> = layerWith({})

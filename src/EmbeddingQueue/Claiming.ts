@@ -1,0 +1,128 @@
+/**
+ * Who may take a job, and for how long. Looking comes before taking: a claim needs the write lock, a look does
+ * not, so an idle worker costs readers and writers nothing. Jobs that are due are taken in the order of the index,
+ * suspects one at a time with nothing beside them, and a box that cannot be read is ended, not stumbled over.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ParseError } from "effect/ParseResult"
+import type { StorageError } from "../Domain/Errors.js"
+import type { Claim } from "../Domain/Job.js"
+import type { Storage } from "../Storage.js"
+import * as Rows from "./Rows.js"
+import type { ClaimStamp, Statements } from "./Statements.js"
+import type { Transitions } from "./Transitions.js"
+
+/** What a worker learns without taking the write lock. */
+export interface WorkAhead {
+  readonly paused: boolean
+  /** Something can be claimed now, as far as the clock tells. */
+  readonly ready: boolean
+  /** A suspect is due, to be claimed with nothing beside it. */
+  readonly suspect: boolean
+  /** When the next job of the future is due, in milliseconds since the epoch. */
+  readonly nextDue: number | undefined
+}
+
+export const make = <A>(context: {
+  readonly storage: typeof Storage.Service
+  readonly statements: Statements
+  readonly transitions: Transitions
+  readonly decode: (json: string) => Effect.Effect<A, ParseError>
+  readonly leaseMillis: number
+  readonly owner: string
+}) => {
+  const { decode, leaseMillis, owner, statements, storage, transitions } = context
+  const probe = storage.read(Rows.probe(statements.probe()))
+
+  const workAhead: Effect.Effect<WorkAhead, StorageError> = Effect.zipWith(
+    probe,
+    Clock.currentTimeMillis,
+    (row, now) => {
+      const due = (at: number | null) => at !== null && at <= now
+      const later = [row.nextDelayed, row.nextSuspect].flatMap((at) => (at !== null && at > now ? [at] : []))
+      return {
+        paused: row.paused === 1,
+        ready: row.ready === 1 || due(row.nextDelayed),
+        suspect: due(row.nextSuspect),
+        nextDue: later.length === 0 ? undefined : Math.min(...later),
+      }
+    },
+  )
+
+  const toClaim = (row: Rows.LineRow, suspect: boolean) =>
+    Effect.gen(function* () {
+      const token = row.attemptToken
+      if (token === null) return Option.none<Claim<A>>()
+      const content = yield* Effect.either(decode(row.content ?? ""))
+      if (content._tag === "Right") {
+        return Option.some<Claim<A>>({ job: row, content: content.right, token, suspect })
+      }
+      const reason = `the box cannot be read: ${content.left.message}`
+      yield* Effect.logError("a box cannot be read; its job ends as failed").pipe(
+        Effect.annotateLogs({ jobId: row.jobId, reason }),
+      )
+      yield* storage.write(transitions.giveUp(row, reason))
+      return Option.none<Claim<A>>()
+    })
+
+  const toClaims = (rows: ReadonlyArray<Rows.LineRow>, suspect: boolean) =>
+    Effect.map(
+      Effect.forEach(rows, (row) => toClaim(row, suspect)),
+      (claims) => claims.flatMap(Option.toArray),
+    )
+
+  const claimSuspect = (stamp: ClaimStamp) =>
+    Effect.flatMap(storage.write(Rows.lineRows(statements.claimSuspect(stamp))), (rows) =>
+      toClaims(rows, true),
+    )
+
+  const claimReady = (n: number, stamp: ClaimStamp, promote: boolean) =>
+    Effect.gen(function* () {
+      const claim = Rows.lineRows(statements.claimReady(n, stamp))
+      const rows = yield* storage.write(
+        promote ? Effect.zipRight(statements.promote(stamp.now), claim) : claim,
+      )
+      // RETURNING gives rows in no particular order.
+      const inLine = rows.toSorted(
+        (a, b) => b.priority - a.priority || a.scheduledFor - b.scheduledFor || a.line - b.line,
+      )
+      return yield* toClaims(inLine, false)
+    })
+
+  const dequeueBatch = (n: number, options: { readonly suspects?: boolean | undefined } = {}) =>
+    Effect.gen(function* () {
+      const row = yield* probe
+      const now = yield* Clock.currentTimeMillis
+      if (row.paused === 1 || n < 1) return []
+      const stamp = { now, leaseUntil: now + leaseMillis, owner }
+      const due = (at: number | null) => at !== null && at <= now
+      if (options.suspects !== false && due(row.nextSuspect)) {
+        const claims = yield* claimSuspect(stamp)
+        if (claims.length > 0) return claims
+      }
+      const promote = due(row.nextDelayed)
+      return row.ready === 1 || promote ? yield* claimReady(n, stamp, promote) : []
+      // What was claimed must reach the caller: an interruption in between would strand it until its lease ends.
+    }).pipe(Effect.uninterruptible)
+
+  const renew = (claims: ReadonlyArray<Claim<A>>) =>
+    Effect.gen(function* () {
+      if (claims.length === 0) return []
+      const now = yield* Clock.currentTimeMillis
+      const kept = yield* storage.write(
+        Rows.tokens(
+          statements.renew(
+            claims.map((claim) => claim.token),
+            claims.map((claim) => claim.job.generation),
+            now + leaseMillis,
+          ),
+        ),
+      )
+      const good = new Set(kept)
+      return claims.filter((claim) => !good.has(claim.token))
+    })
+
+  return { workAhead, dequeueBatch, renew }
+}

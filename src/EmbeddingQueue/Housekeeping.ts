@@ -1,0 +1,126 @@
+/**
+ * What is done to jobs that nobody has in hand, or whose holder is gone: taking them back, counting their crashes,
+ * trying failed ones again, stopping and removing. Every one of these is a transition like any other; here is only
+ * which jobs it befalls.
+ */
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { EntityKey } from "../Domain/Entity.js"
+import { JobNotFound, type StorageError } from "../Domain/Errors.js"
+import type { AttemptToken, Job } from "../Domain/Job.js"
+import type { Storage } from "../Storage.js"
+import * as Owner from "./Owner.js"
+import * as Rows from "./Rows.js"
+import type { Statements } from "./Statements.js"
+import type { Transitions } from "./Transitions.js"
+
+/** Which failed jobs are meant; all when nothing is named. */
+export interface RetryFilter {
+  readonly jobId?: string | undefined
+  readonly entityType?: string | undefined
+}
+
+/** What is known of a claim by whoever holds it. */
+interface Held {
+  readonly job: Job
+  readonly token: AttemptToken
+}
+
+/** One batch of reclaimed jobs per transaction, so that the write lock is never held long. */
+const reclaimBatch = 100
+
+export const make = ({
+  statements,
+  storage,
+  transitions,
+}: {
+  readonly storage: typeof Storage.Service
+  readonly statements: Statements
+  readonly transitions: Transitions
+}) => {
+  const reclaimRows = (rows: Rows.Rows<SqlError>) =>
+    Effect.gen(function* () {
+      const held = yield* Rows.heldRows(rows)
+      yield* Effect.forEach(held, (row) => transitions.crashed(row), { discard: true })
+      return held.length
+    }).pipe(storage.write)
+
+  const crash = (claims: ReadonlyArray<Held>, reason: string) =>
+    Effect.gen(function* () {
+      // All are looked at before any is put back: who was alone must not change meanwhile.
+      const held = yield* Effect.forEach(claims, ({ job, token }) =>
+        Rows.heldRow(statements.held(job.generation, token)),
+      )
+      const jobs = yield* Effect.forEach(held.flatMap(Option.toArray), (row) =>
+        transitions.crashed(row, reason),
+      )
+      return jobs.flatMap(Option.toArray)
+    }).pipe(storage.write)
+
+  const reclaimExpired: Effect.Effect<number, StorageError> = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const found = yield* storage.read(statements.expired(now, 1))
+    if (found.length === 0) return 0
+    const count = yield* reclaimRows(statements.expired(now, reclaimBatch))
+    return count < reclaimBatch ? count : count + (yield* reclaimExpired)
+  })
+
+  const reclaim = Effect.gen(function* () {
+    const owners = yield* storage.read(Rows.owners(statements.owners()))
+    const orphans = yield* Effect.forEach(owners.filter(Owner.isDead), (dead) =>
+      reclaimRows(statements.heldBy(dead)),
+    )
+    return orphans.reduce((sum, count) => sum + count, yield* reclaimExpired)
+  })
+
+  const retryFailed = (filter: RetryFilter = {}) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const failed = yield* Rows.jobRows(statements.failed(filter.entityType ?? null))
+      const chosen = failed.filter((row) => filter.jobId === undefined || row.jobId === filter.jobId)
+      yield* Effect.forEach(chosen, (row) => transitions.changed(statements.revive(row.generation, now)), {
+        discard: true,
+      })
+      return chosen.length
+    }).pipe(storage.write)
+
+  const cancel = (jobId: string) =>
+    Effect.gen(function* () {
+      const row = yield* Effect.flatMap(
+        Rows.jobRow(statements.byJobId(jobId)),
+        Effect.orElseFail(() => new JobNotFound({ jobId })),
+      )
+      if (row.status === "completed" || row.status === "failed") return row
+      const successor = yield* transitions.newer(row)
+      const ended = yield* Option.match(successor, {
+        onNone: () => transitions.end(row, "failed", "cancelled", { error: "cancelled" }),
+        onSome: (newer) => transitions.supersede(row, newer),
+      })
+      return Option.getOrElse(ended, (): Job => row)
+    }).pipe(storage.write)
+
+  const deleteBoxes = (key: EntityKey) =>
+    Effect.gen(function* () {
+      const live = yield* Rows.lineRows(statements.liveOfKey(key))
+      yield* Effect.forEach(live, (row) => transitions.end(row, "completed", "deleted"), { discard: true })
+      return live.length
+    }).pipe(storage.write)
+
+  return {
+    cleanup: (olderThanMs: number) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.map(storage.write(statements.cleanup(now - olderThanMs)), (rows) => rows.length),
+      ),
+    resetStuckJobs: (stuckAfterMs = 300_000) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        reclaimRows(statements.stuck(now - stuckAfterMs, now)),
+      ),
+    crash,
+    reclaim,
+    retryFailed,
+    cancel,
+    deleteBoxes,
+  }
+}

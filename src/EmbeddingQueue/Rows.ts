@@ -1,0 +1,73 @@
+/** How the rows that `Statements` gives back are read: checked by Schema, since a database file is foreign input. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ParseError } from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { AttemptToken, Job, JobId } from "../Domain/Job.js"
+
+/** A job with what it boxes, as JSON; null once it has let go of it. */
+export const JobRow = Schema.Struct({ ...Job.fields, content: Schema.NullOr(Schema.String) })
+export type JobRow = typeof JobRow.Type
+
+/** The same with its place in line. */
+export const LineRow = Schema.Struct({ ...JobRow.fields, line: Schema.Int })
+export type LineRow = typeof LineRow.Type
+
+/** A job in somebody's hand, and whether it is there alone. */
+export const HeldRow = Schema.Struct({ ...Job.fields, alone: Schema.Literal(0, 1) })
+export type HeldRow = typeof HeldRow.Type
+
+const ProbeRow = Schema.Struct({
+  paused: Schema.Int,
+  ready: Schema.Int,
+  nextDelayed: Schema.NullOr(Schema.Int),
+  nextSuspect: Schema.NullOr(Schema.Int),
+})
+
+const CountsRow = Schema.Struct({
+  pending: Schema.Int,
+  processing: Schema.Int,
+  failed: Schema.Int,
+  completed: Schema.Int,
+})
+
+/** A statement that was built and not yet run. */
+export type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
+
+const all =
+  <A, I>(row: Schema.Schema<A, I>) =>
+  <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<A>, E | ParseError> =>
+    Effect.flatMap(rows, Schema.decodeUnknown(Schema.Array(row)))
+
+const first =
+  <A, I>(row: Schema.Schema<A, I>) =>
+  <E>(rows: Rows<E>): Effect.Effect<Option.Option<A>, E | ParseError> =>
+    Effect.map(all(row)(rows), (decoded) => Option.fromNullable(decoded[0]))
+
+const only =
+  <A, I>(row: Schema.Schema<A, I>) =>
+  <E>(rows: Rows<E>): Effect.Effect<A, E | ParseError> =>
+    Effect.map(Effect.flatMap(rows, Schema.decodeUnknown(Schema.NonEmptyArray(row))), ([value]) => value)
+
+export const job = first(Job)
+export const jobRows = all(JobRow)
+export const jobRow = first(JobRow)
+export const lineRows = all(LineRow)
+export const heldRows = all(HeldRow)
+export const heldRow = first(HeldRow)
+export const probe = only(ProbeRow)
+export const waiting = only(Schema.Struct({ pending: Schema.Int, failed: Schema.Int }))
+export const counts = only(CountsRow)
+export const generation = <E>(rows: Rows<E>) =>
+  Effect.map(only(Schema.Struct({ generation: Schema.Int }))(rows), (row) => row.generation)
+export const tokens = <E>(rows: Rows<E>) =>
+  Effect.map(all(Schema.Struct({ token: AttemptToken }))(rows), (list) => list.map((row) => row.token))
+export const jobId = <E>(rows: Rows<E>) =>
+  Effect.map(
+    first(Schema.Struct({ jobId: JobId }))(rows),
+    Option.map((row) => row.jobId),
+  )
+export const owners = <E>(rows: Rows<E>) =>
+  Effect.map(all(Schema.Struct({ owner: Schema.NullOr(Schema.String) }))(rows), (list) =>
+    list.flatMap((row) => (row.owner === null ? [] : [row.owner])),
+  )

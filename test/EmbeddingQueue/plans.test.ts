@@ -1,0 +1,99 @@
+import type { Statement } from "@effect/sql/Statement"
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describe } from "vitest"
+import { AttemptToken, JobId } from "../../src/Domain/Job.js"
+import * as Statements from "../../src/EmbeddingQueue/Statements.js"
+import * as Sqlite from "../../src/Storage/Sqlite.js"
+import { Storage } from "../../src/Storage.js"
+import { note } from "./fixtures.js"
+
+const stamp = { now: 1000, leaseUntil: 2000, owner: "host:1:x" }
+const key = { entityType: note("a").entityType, entityId: note("a").id }
+const token = AttemptToken.make("t")
+const ending = {
+  status: "completed",
+  outcome: "stored",
+  successor: JobId.make("j"),
+  crashCount: null,
+  lastError: null,
+  lastFault: null,
+  now: 1000,
+} as const
+const back = {
+  lane: "ready",
+  scheduledFor: 0,
+  retryCount: 0,
+  crashCount: 0,
+  lastError: null,
+  lastFault: null,
+  now: 1000,
+} as const
+
+/** Each statement that runs per job, per look or per page, and the indexes that must serve it. */
+const hotPath: ReadonlyArray<
+  readonly [
+    name: string,
+    build: (s: Statements.Statements) => Statement<unknown>,
+    indexes: ReadonlyArray<string>,
+  ]
+> = [
+  [
+    "claimReady",
+    (s) => s.claimReady(16, stamp),
+    ["embedding_queue_ready", "embedding_queue_live", "INTEGER PRIMARY KEY"],
+  ],
+  ["claimSuspect", (s) => s.claimSuspect(stamp), ["embedding_queue_suspect", "INTEGER PRIMARY KEY"]],
+  ["promote", (s) => s.promote(1000), ["embedding_queue_delayed"]],
+  [
+    "probe",
+    (s) => s.probe(),
+    ["embedding_queue_ready", "embedding_queue_delayed", "embedding_queue_suspect"],
+  ],
+  ["complete", (s) => s.complete(1, token, "stored", 1000), ["INTEGER PRIMARY KEY"]],
+  ["endLive", (s) => s.endLive(1, ending), ["INTEGER PRIMARY KEY"]],
+  ["putBack", (s) => s.putBack(1, back), ["INTEGER PRIMARY KEY"]],
+  ["held", (s) => s.held(1, token), ["INTEGER PRIMARY KEY", "embedding_queue_lease"]],
+  ["renew", (s) => s.renew([token], [1], 2000), ["INTEGER PRIMARY KEY"]],
+  ["liveOfKey", (s) => s.liveOfKey(key), ["embedding_queue_live"]],
+  ["newerLive", (s) => s.newerLive(key, 1), ["embedding_queue_live"]],
+  ["livePage", (s) => s.livePage("[]", ["", ""], 10), ["embedding_queue_live"]],
+  ["liveByEntityId", (s) => s.liveByEntityId("a"), ["embedding_queue_entity"]],
+  ["newestByEntityId", (s) => s.newestByEntityId("a"), ["embedding_queue_entity"]],
+  ["newestByKey", (s) => s.newestByKey("base", "a"), ["embedding_queue_entity"]],
+  ["byJobId", (s) => s.byJobId("j"), ["sqlite_autoindex_embedding_queue_1"]],
+  ["expired", (s) => s.expired(1000, 10), ["embedding_queue_lease"]],
+  ["stuck", (s) => s.stuck(500, 1000), ["embedding_queue_lease"]],
+  ["owners", (s) => s.owners(), ["embedding_queue_lease"]],
+  ["cleanup", (s) => s.cleanup(1000), ["embedding_queue_completed"]],
+  ["failed", (s) => s.failed(null), ["embedding_queue_failed"]],
+]
+
+/** Sorts of at most a handful of rows: the live boxes of one key, the hosts that hold claims. */
+const maySort = new Set(["liveOfKey", "newerLive", "owners"])
+
+const planOf = (statement: Statement<unknown>) =>
+  Effect.gen(function* () {
+    const { sql } = yield* Storage
+    const [text, parameters] = statement.compile()
+    const rows = yield* sql.unsafe<{ readonly detail: string }>(`EXPLAIN QUERY PLAN ${text}`, [...parameters])
+    return rows.map((row) => row.detail)
+  })
+
+describe("query plans", () => {
+  for (const [name, build, indexes] of hotPath) {
+    it.effect(`${name} is served by ${indexes.join(", ")}`, () =>
+      Effect.gen(function* () {
+        const { sql } = yield* Storage
+        const plan = yield* planOf(build(Statements.make(sql)))
+        for (const index of indexes) expect(plan.join("\n")).toContain(index)
+        // A walk over a whole table, or a sort of the backlog, is what made the seed slow.
+        const walks = plan.filter(
+          (step) => /^SCAN (embedding_|busy|ready|suspect|other)/.test(step) && !step.includes("INDEX"),
+        )
+        expect(walks).toEqual([])
+        if (!maySort.has(name)) expect(plan.filter((step) => step.includes("TEMP B-TREE"))).toEqual([])
+      }).pipe(Effect.provide(Sqlite.layer({ filename: ":memory:" }))),
+    )
+  }
+})

@@ -1,0 +1,83 @@
+/**
+ * What tests share: the whole system over a database of its own, with the fake embedder and without a worker. A
+ * test that wants a worker builds it in a scope of its own, so that it can also end it.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as TestClock from "effect/TestClock"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import * as Chunker from "../src/Chunker.js"
+import * as Fake from "../src/Embedder/Fake.js"
+import * as EmbeddingQueue from "../src/EmbeddingQueue.js"
+import * as EntityOverlay from "../src/EntityOverlay.js"
+import * as EntityRepository from "../src/EntityRepository.js"
+import * as EntityService from "../src/EntityService.js"
+import * as Search from "../src/Search.js"
+import * as Sqlite from "../src/Storage/Sqlite.js"
+import * as VectorIndex from "../src/VectorIndex.js"
+
+export interface Options {
+  /** Default: a database in memory. */
+  readonly filename?: string
+  readonly queue?: Partial<EmbeddingQueue.Options>
+  readonly fake?: Fake.Options
+}
+
+/** Every service but the worker. */
+export const system = (options: Options = {}) =>
+  EntityService.layer.pipe(
+    Layer.provideMerge(Search.layer),
+    Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(EmbeddingQueue.layerWith(options.queue ?? {}), EntityRepository.layer, Chunker.layer),
+    ),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Sqlite.layer({ filename: options.filename ?? ":memory:" }),
+        Fake.layerWith(options.fake ?? {}),
+      ),
+    ),
+  )
+
+/** Backoff without jitter, so that times can be named. */
+export { plainBackoff } from "./support/backoff.js"
+
+/** A folder that goes with the scope. */
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "embedbox-test-"))),
+  (folder) => Effect.sync(() => Fs.rmSync(folder, { recursive: true, force: true })),
+)
+
+/** A path for a database file that goes with the scope. */
+export const temporaryDatabase = Effect.map(temporaryFolder, (folder) => Path.join(folder, "embedbox.sqlite"))
+
+/** For tests in which errors are logged on purpose. */
+export const quiet = Logger.remove(Logger.defaultLogger)
+
+/**
+ * Lets time pass in small steps, with turns for everything that runs in between, until `done` holds. A step is the
+ * worker's poll interval. Fails when it never does.
+ */
+export const passTimeUntil = <E, R>(done: Effect.Effect<boolean, E, R>, steps = 600) =>
+  Effect.gen(function* () {
+    for (let step = 0; step < steps; step++) {
+      yield* settle
+      if (yield* done) return
+      yield* TestClock.adjust("100 millis")
+    }
+    return yield* Effect.dieMessage(`it did not come to pass within ${steps} steps`)
+  })
+
+/** Turns of the event loop, enough for the storage layer's hand-overs to settle. */
+export const settle = Effect.forEach(
+  Array.from({ length: 20 }),
+  () =>
+    Effect.zipRight(
+      Effect.yieldNow(),
+      Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))),
+    ),
+  { discard: true },
+)
