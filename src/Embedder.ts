@@ -1,0 +1,45 @@
+/**
+ * Makes vectors from text. The service knows nothing of entities or queues: it takes texts that fit the model's
+ * window and gives back unit vectors, and it says how to cut what does not fit. That cutting lives here, and not
+ * with the callers, because only the model's own tokenizer knows where the window ends, and the tokenizer lives
+ * where the model lives (in a child process). A text that is too long is refused, never cut off silently.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { Passage } from "./Domain/Chunk.js"
+import type { EmbeddingError } from "./Domain/Errors.js"
+import type { Fingerprint } from "./Domain/Fingerprint.js"
+
+export class Embedder extends Context.Tag("embedbox/Embedder")<
+  Embedder,
+  {
+    /** The identity of the vector space. Known before any model is loaded. */
+    readonly fingerprint: Fingerprint
+
+    /** Length of every vector. */
+    readonly dimensions: number
+
+    /** One unit vector for one text within the window. Longer texts are an `item` fault. */
+    readonly generateEmbedding: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
+
+    /** One unit vector per text, in order. Fails whole; an `item` fault does not say which text. */
+    readonly generateEmbeddings: (
+      texts: ReadonlyArray<string>,
+    ) => Effect.Effect<ReadonlyArray<Float32Array>, EmbeddingError>
+
+    /**
+     * The unit vector of a question, with the model's query prefix where it has one, ahead of bulk work.
+     * A question longer than the window is cut into windows whose vectors are averaged.
+     */
+    readonly embedQuery: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
+
+    /**
+     * Cuts each text into consecutive windows that fit the model, at word boundaries where there are any.
+     * Nothing is lost: the windows of a text, joined, are the text. A text that fits is its own only window.
+     * Each window leaves room for the passage's heading, which is put in front of it when it is embedded.
+     */
+    readonly split: (
+      passages: ReadonlyArray<Passage>,
+    ) => Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, EmbeddingError>
+  }
+>() {}

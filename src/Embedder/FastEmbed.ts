@@ -1,0 +1,125 @@
+/**
+ * The embedder that runs real models: fastembed, in processes of its own, so that the event loop of whoever saves notes
+ * stays free. Here the service's promises are kept: texts are handed out in bounded messages over all processes, what
+ * comes back is checked before anybody sees it, and text that surely fits is not sent away to be measured.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { EmbeddingError } from "../Domain/Errors.js"
+import { embeddedText, type Passage } from "../Domain/Chunk.js"
+import { Embedder } from "../Embedder.js"
+import { type ModelName, models } from "./models.js"
+import * as Processes from "./Processes.js"
+import * as Protocol from "./Protocol.js"
+import * as Vectors from "./Vectors.js"
+
+/** What can be chosen. */
+export interface Options extends Omit<Processes.Options, "entry"> {}
+
+/** `[CLS]` and `[SEP]`. */
+const specialTokens = 2
+
+/** How much text one message may carry to be cut, in UTF-16 units, unless a single text has more. */
+const splitLength = 1 << 18
+
+/** Consecutive groups of at most `count` items whose sizes add up to `total` at most. */
+const groups = <A>(
+  items: ReadonlyArray<A>,
+  count: number,
+  size: (item: A) => number = () => 0,
+  total = Number.POSITIVE_INFINITY,
+): ReadonlyArray<ReadonlyArray<A>> => {
+  const found: Array<Array<A>> = []
+  let last: Array<A> = []
+  let sum = 0
+  for (const item of items) {
+    if (last.length === 0 || last.length >= count || sum + size(item) > total) {
+      last = []
+      sum = 0
+      found.push(last)
+    }
+    last.push(item)
+    sum += size(item)
+  }
+  return found
+}
+
+/** The windows that a child found; a list of ends that is no cutting of the text is not believed. */
+const windowsOf = (text: string, ends: ReadonlyArray<number>) =>
+  Effect.suspend(() => {
+    const windows = ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end))
+    const rises = ends.every((end, index) => end > (ends[index - 1] ?? -1))
+    return rises && ends.at(-1) === text.length
+      ? Effect.succeed(windows)
+      : new EmbeddingError({ fault: "item", reason: "the text could not be cut into windows" })
+  })
+
+/** The embedder of an offered model over a pool that somebody else provides. */
+export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Processes.Processes> =>
+  Layer.effect(
+    Embedder,
+    Effect.map(Processes.Processes, (processes) => {
+      const { dimensions, fingerprint, window } = models[name]
+
+      const embed = (texts: ReadonlyArray<string>) =>
+        Effect.flatMap(processes.embed(texts), (block) => Vectors.unpack(block, texts.length, dimensions))
+
+      const generateEmbeddings = (texts: ReadonlyArray<string>) => {
+        // Small enough that every process gets a share of a small request.
+        const share = Math.min(Protocol.maxTexts, Math.ceil(texts.length / processes.size))
+        return Effect.forEach(groups(texts, share), embed, { concurrency: "unbounded" }).pipe(
+          Effect.map((vectors) => vectors.flat()),
+        )
+      }
+
+      // A token takes at least one byte.
+      const surelyFits = (text: string) => Buffer.byteLength(text) <= window - specialTokens
+
+      const split = (passages: ReadonlyArray<Passage>) =>
+        Effect.gen(function* () {
+          const found = passages.map(({ text }): ReadonlyArray<string> => [text])
+          const long = passages.flatMap((passage, index) =>
+            surelyFits(embeddedText(passage)) ? [] : [{ ...passage, index }],
+          )
+          yield* Effect.forEach(
+            groups(long, Protocol.maxTexts, ({ text }) => text.length, splitLength),
+            (group) =>
+              Effect.gen(function* () {
+                const ends = yield* processes.split(group.map(({ heading, text }) => ({ heading, text })))
+                for (const [place, { index, text }] of group.entries()) {
+                  found[index] = yield* windowsOf(text, ends[place] ?? [])
+                }
+              }),
+            { concurrency: "unbounded", discard: true },
+          )
+          return found
+        })
+
+      return Embedder.of({
+        fingerprint,
+        dimensions,
+        generateEmbedding: Effect.fn("Embedder.generateEmbedding")(function* (text) {
+          const [vector = new Float32Array()] = yield* embed([text])
+          return vector
+        }),
+        generateEmbeddings: (texts) =>
+          Effect.withSpan(generateEmbeddings(texts), "Embedder.generateEmbeddings", {
+            attributes: { texts: texts.length },
+          }),
+        embedQuery: Effect.fn("Embedder.embedQuery")(function* (text) {
+          const block = yield* processes.embedQuery(text)
+          const [vector = new Float32Array()] = yield* Vectors.unpack(block, 1, dimensions)
+          return vector
+        }),
+        split: (passages) =>
+          Effect.withSpan(split(passages), "Embedder.split", { attributes: { texts: passages.length } }),
+      })
+    }),
+  )
+
+/**
+ * The embedder of an offered model with a pool of its own. Building it costs nothing: the model's folder is made or
+ * downloaded, and processes are forked, when the first text comes.
+ */
+export const layer = (options: Options): Layer.Layer<Embedder> =>
+  Layer.provide(layerProcesses(options.model), Processes.layer(options))

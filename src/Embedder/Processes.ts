@@ -1,0 +1,233 @@
+/**
+ * The processes that hold the model: opened when there is work, given bounded messages, closed when idle, replaced when
+ * they die. Texts wait here, in the parent, and each child has one message of them at a time, so that a question is
+ * never behind more than what a child has in hand; and the child answers it between two texts. So questions need no line
+ * here: they are sent at once, to whichever child has least to do.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RcMap from "effect/RcMap"
+import * as Schema from "effect/Schema"
+import { availableParallelism } from "node:os"
+import { resolve } from "node:path"
+import { EmbeddingError } from "../Domain/Errors.js"
+import type { Passage } from "../Domain/Chunk.js"
+import { type Model, type ModelName, models } from "./models.js"
+import * as Process from "./Processes/Process.js"
+import * as Protocol from "./Protocol.js"
+
+/** The pool of processes that hold one model. */
+export class Processes extends Context.Tag("embedbox/Embedder/Processes")<
+  Processes,
+  {
+    /** How many messages of texts can be in hand at the same time. */
+    readonly size: number
+    /** The vectors of at most `Protocol.maxTexts` texts, in one block. */
+    readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<Float32Array, EmbeddingError>
+    /** The vector of a question, ahead of texts. */
+    readonly embedQuery: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
+    /** The ends of the windows of each passage's text. */
+    readonly split: (
+      passages: ReadonlyArray<Passage>,
+    ) => Effect.Effect<ReadonlyArray<ReadonlyArray<number>>, EmbeddingError>
+    /** The ids of the processes that are up. */
+    readonly pids: Effect.Effect<ReadonlyArray<number>>
+  }
+>() {}
+
+/** What the pool is made of. */
+export interface Options {
+  readonly model: ModelName
+  /** Where models are kept. */
+  readonly cacheDir: string
+  /** Child processes. When absent, as many as suit the model and the cores. */
+  readonly processes?: number | undefined
+  /** Threads in each of them. When absent, as many as suit the model and the cores. */
+  readonly threads?: number | undefined
+  /** A process without work is closed after this time. 5 minutes when absent. */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /** What a process may still take to end the text that was interrupted. 10 seconds when absent. */
+  readonly gracePeriod?: Duration.DurationInput | undefined
+  /** The program of the processes, for tests. */
+  readonly entry?: URL | undefined
+}
+
+/** More processes than these would fight over the processor's caches. */
+const maxProcesses = 4
+
+/**
+ * As measured: uint8 gains nothing from threads and all from processes, 32 bits use all cores best from one process,
+ * which also keeps the larger model in memory only once.
+ */
+export const defaultSize = (
+  model: Model,
+  cores: number,
+): { readonly processes: number; readonly threads: number } =>
+  model.arithmetic === "uint8"
+    ? { processes: Math.max(1, Math.min(cores, maxProcesses)), threads: 1 }
+    : { processes: 1, threads: Math.max(1, cores) }
+
+/** The place of one process. `serial` changes with every process that takes it, so that a dead one is never asked. */
+interface Slot {
+  serial: number
+  process: Process.Process | undefined
+  bulk: number
+  queries: number
+}
+
+const make = (options: Options) =>
+  Effect.gen(function* () {
+    const model = models[options.model]
+    const size = defaultSize(model, yield* Effect.sync(availableParallelism))
+    const count = options.processes ?? size.processes
+    const gracePeriod = options.gracePeriod ?? Duration.seconds(10)
+    const argument = yield* Effect.orDie(
+      Schema.encode(Protocol.SetupArgument)({
+        model: model.name,
+        cacheDir: resolve(options.cacheDir),
+        threads: options.threads ?? size.threads,
+      }),
+    )
+    const scope = yield* Effect.scope
+    const permits = yield* Effect.makeSemaphore(count)
+    // The first process makes the model's folder; the others wait for it instead of making it as well.
+    const first = yield* Effect.makeSemaphore(1)
+    let prepared = false
+
+    let serials = 0
+    const slots = Array.from({ length: count }, (): Slot => {
+      return { serial: serials++, process: undefined, bulk: 0, queries: 0 }
+    })
+    const slotOf = (serial: number) => slots.find((slot) => slot.serial === serial)
+
+    /** Nobody is given this process any more. It is closed when the last who has it lets go. */
+    const forget = (serial: number): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const slot = slotOf(serial)
+        if (slot === undefined) return Effect.void
+        slot.serial = serials++
+        slot.process = undefined
+        // Not in the fiber of the process itself: letting go closes its scope.
+        return Effect.asVoid(Effect.forkIn(RcMap.invalidate(processes, serial), scope))
+      })
+
+    const load = (process: Process.Process) =>
+      Effect.gen(function* () {
+        const started = yield* Clock.currentTimeMillis
+        yield* Effect.logInfo("loading model")
+        const { folder } = yield* process.ask((worker) => worker.executeEffect(new Protocol.Load()))
+        prepared = true
+        const millis = (yield* Clock.currentTimeMillis) - started
+        yield* Effect.logInfo(`model ready in ${millis} ms`).pipe(Effect.annotateLogs({ folder }))
+      }).pipe(
+        Effect.annotateLogs({ model: model.name, pid: process.pid }),
+        Effect.tapError((error) => Effect.logError(error.reason)),
+      )
+
+    const open = (serial: number) =>
+      Effect.gen(function* () {
+        const process = yield* Process.open({ entry: options.entry ?? Process.defaultEntry, argument })
+        yield* prepared ? load(process) : first.withPermits(1)(load(process))
+        const slot = slotOf(serial)
+        if (slot !== undefined) slot.process = process
+        // A fiber of this scope, begun last and so ended first: being closed is not a death.
+        yield* process.ended.pipe(
+          Effect.flatMap((how) =>
+            Effect.logWarning(`an embedding process died (${how}) and will be replaced`),
+          ),
+          Effect.annotateLogs({ pid: process.pid }),
+          Effect.zipRight(forget(serial)),
+          Effect.forkScoped,
+        )
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            const slot = slotOf(serial)
+            if (slot !== undefined) slot.process = undefined
+          }),
+        )
+        return process
+      }).pipe(Effect.tapErrorCause(() => forget(serial)))
+
+    const processes: RcMap.RcMap<number, Process.Process, EmbeddingError> = yield* RcMap.make({
+      lookup: open,
+      idleTimeToLive: options.idleTimeToLive ?? Duration.minutes(5),
+    })
+
+    /** An interrupted text is computed to its end. Who does not come to it in time is ended. */
+    const settle = (process: Process.Process) =>
+      process
+        .ask((worker) => worker.executeEffect(new Protocol.Settle()))
+        .pipe(
+          Effect.timeoutFail({ duration: gracePeriod, onTimeout: () => "late" }),
+          Effect.catchIf(
+            (error) => error === "late",
+            () =>
+              Effect.logWarning("an embedding process does not end its interrupted work and is killed").pipe(
+                Effect.annotateLogs({ pid: process.pid }),
+                Effect.zipRight(process.kill),
+              ),
+          ),
+          Effect.ignore,
+          // Begun while an interruption is dealt with, where nothing can be interrupted, not even by a timeout.
+          Effect.interruptible,
+          Effect.forkIn(scope),
+        )
+
+    /** The slot with least to do; one that is up before one that would have to be opened. */
+    const choose = (work: (slot: Slot) => number): Slot | undefined =>
+      slots.toSorted(
+        (a, b) => work(a) - work(b) || Number(b.process !== undefined) - Number(a.process !== undefined),
+      )[0]
+
+    const on = <A>(
+      chooseSlot: () => Slot | undefined,
+      kind: "bulk" | "queries",
+      ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>,
+    ): Effect.Effect<A, EmbeddingError> =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const slot = chooseSlot()
+          if (slot !== undefined) slot[kind]++
+          return slot
+        }),
+        (slot) =>
+          Effect.scoped(
+            Effect.flatMap(RcMap.get(processes, slot?.serial ?? 0), (process) =>
+              Effect.onInterrupt(ask(process), () => settle(process)),
+            ),
+          ),
+        (slot) =>
+          Effect.sync(() => {
+            if (slot !== undefined) slot[kind]--
+          }),
+      )
+
+    const bulk = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
+      permits.withPermits(1)(on(() => choose((slot) => slot.bulk), "bulk", ask))
+
+    /** Questions do not open a second process: by the time it is up, a busy one has answered. */
+    const query = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
+      on(
+        () =>
+          choose((slot) => (slot.process === undefined ? Number.MAX_SAFE_INTEGER : slot.bulk + slot.queries)),
+        "queries",
+        ask,
+      )
+
+    return Processes.of({
+      size: count,
+      embed: (texts) =>
+        bulk((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedTexts({ texts })))),
+      embedQuery: (text) =>
+        query((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedQuery({ text })))),
+      split: (passages) =>
+        bulk((process) => process.ask((worker) => worker.executeEffect(new Protocol.Split({ passages })))),
+      pids: Effect.sync(() => slots.flatMap(({ process }) => (process === undefined ? [] : [process.pid]))),
+    })
+  })
+
+/** A pool for one model. Starts nothing before the first request; closing the scope leaves no process behind. */
+export const layer = (options: Options): Layer.Layer<Processes> => Layer.scoped(Processes, make(options))

@@ -1,0 +1,244 @@
+import { assert, layer } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { existsSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { join } from "node:path"
+import { embeddedText } from "../../src/Domain/Chunk.js"
+import { Embedder } from "../../src/Embedder.js"
+import * as Processes from "../../src/Embedder/Processes.js"
+import * as Vectors from "../../src/Embedder/Vectors.js"
+import { bundled, cosine, gone, turn, passage } from "./support.js"
+
+const guide = readFileSync(
+  join(
+    createRequire(import.meta.url).resolve("modern-web-guidance/package.json"),
+    "../skills/modern-web-guidance/SKILL.md",
+  ),
+  "utf8",
+)
+
+const evaluation = [
+  Option.getOrUndefined(Effect.runSync(Config.option(Config.string("EMBEDBOX_EVAL")))),
+  join(import.meta.dirname, "../../../shared/eval"),
+]
+  .filter((folder) => folder !== undefined)
+  .map((folder) => join(folder, "minilm-reference.jsonl"))
+  .find((file) => existsSync(file))
+
+/** Text of all sorts: words, accents, CJK, pairs and halves of pairs, white space, NUL, special tokens. */
+const oddText = FastCheck.array(
+  FastCheck.oneof(
+    {
+      weight: 4,
+      arbitrary: FastCheck.constantFrom("word ", "unbelievable ", "don't. ", "x=[1,2];\n", "naïve "),
+    },
+    FastCheck.constantFrom("日本語", "한국어", "😀", "👩‍👩‍👧", "é", "[SEP]", "\u0000", "\ud83d", "\t\n  "),
+    FastCheck.string({ unit: "binary", maxLength: 40 }),
+  ),
+  { maxLength: 400, size: "max" },
+).map((parts) => parts.join(""))
+
+layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with the bundled model", (it) => {
+  it.effect("puts texts of the same meaning nearer to each other than others", () =>
+    Effect.gen(function* () {
+      const { dimensions, embedQuery, generateEmbeddings } = yield* Embedder
+      const [cat, kitten, market] = yield* generateEmbeddings([
+        "a cat sat on the mat",
+        "a kitten is lying on the rug",
+        "the stock market fell sharply on Monday",
+      ])
+      assert(cat !== undefined && kitten !== undefined && market !== undefined)
+      assert.strictEqual(cat.length, dimensions)
+      assert.isAbove(cosine(cat, kitten), cosine(cat, market) + 0.3)
+      const question = yield* embedQuery("where does the pet sleep?")
+      assert.isAbove(cosine(question, kitten), cosine(question, market))
+    }),
+  )
+
+  it.effect.skipIf(evaluation === undefined)(
+    `agrees with vectors computed elsewhere${evaluation === undefined ? " (no folder given by EMBEDBOX_EVAL)" : ""}`,
+    () =>
+      Effect.gen(function* () {
+        const { generateEmbeddings } = yield* Embedder
+        const references = readFileSync(evaluation ?? "", "utf8")
+          .trim()
+          .split("\n")
+          .map((line): { text: string; vector?: Array<number>; embedding?: Array<number> } =>
+            JSON.parse(line),
+          )
+        const vectors = yield* generateEmbeddings(references.map(({ text }) => text))
+        const cosines = references.map(({ embedding, vector }, index) =>
+          cosine(Float32Array.from(vector ?? embedding ?? []), vectors[index] ?? new Float32Array()),
+        )
+        const median = cosines.toSorted((a, b) => a - b)[Math.floor(cosines.length / 2)] ?? 0
+        assert.isAtLeast(median, 0.97)
+      }),
+  )
+
+  it.effect("a vector does not depend on the other texts of a request, nor on the process", () =>
+    Effect.gen(function* () {
+      const { generateEmbedding, generateEmbeddings } = yield* Embedder
+      const text = "The queue keeps the newest version of every note."
+      const others = ["short", "long ".repeat(200), "日本語 and 😀", ""]
+      const alone = yield* generateEmbedding(text)
+      const among = yield* generateEmbeddings([...others, text, ...others, text])
+      assert.deepStrictEqual(among[4], alone)
+      assert.deepStrictEqual(among[9], alone)
+    }),
+  )
+
+  it.effect("takes empty, blank and odd text", () =>
+    Effect.gen(function* () {
+      const { embedQuery, generateEmbeddings, split } = yield* Embedder
+      const odd = [
+        "",
+        "   ",
+        "\n",
+        "a\u0000b",
+        "\ud800",
+        "x\udc00y",
+        "😀",
+        "[SEP][CLS]",
+        "\u0301\u0301",
+        "\ufeff",
+      ]
+      const vectors = yield* generateEmbeddings(odd)
+      assert.strictEqual(vectors.length, odd.length)
+      assert.deepStrictEqual(
+        yield* split(odd.map(passage)),
+        odd.map((text) => [text]),
+      )
+      for (const text of odd) yield* embedQuery(text)
+      assert.deepStrictEqual(yield* generateEmbeddings([]), [])
+      assert.deepStrictEqual(yield* split([]), [])
+    }),
+  )
+
+  it.effect("refuses a text that is too long instead of cutting it off", () =>
+    Effect.gen(function* () {
+      const { generateEmbedding, generateEmbeddings } = yield* Embedder
+      yield* generateEmbedding("word ".repeat(254))
+      const error = yield* Effect.flip(generateEmbedding("word ".repeat(255)))
+      assert.strictEqual(error.fault, "item")
+      assert.include(error.reason, "257 tokens")
+      assert.include(error.reason, "256")
+      assert.strictEqual((yield* Effect.flip(generateEmbeddings(["fits", guide.repeat(20)]))).fault, "item")
+    }),
+  )
+
+  it.effect("embeds a question that is too long window by window", () =>
+    Effect.gen(function* () {
+      const { embedQuery, generateEmbeddings, split } = yield* Embedder
+      const question = "how do plants make sugar from light? ".repeat(100)
+      const [windows = []] = yield* split([question].map(passage))
+      assert.isAbove(windows.length, 1)
+      assert.deepStrictEqual(yield* embedQuery(question), Vectors.mean(yield* generateEmbeddings(windows)))
+    }),
+  )
+
+  it.effect("cuts at white space, and leaves what fits as it is", () =>
+    Effect.gen(function* () {
+      const { generateEmbeddings, split } = yield* Embedder
+      const [windows = [], short] = yield* split([guide, "a short note"].map(passage))
+      assert.deepStrictEqual(short, ["a short note"])
+      assert.isAbove(windows.length, 1)
+      assert.strictEqual(windows.join(""), guide)
+      for (const window of windows.slice(0, -1)) assert.match(window, /\s$/)
+      assert.deepStrictEqual(yield* split(["word ".repeat(254)].map(passage)), [["word ".repeat(254)]])
+      yield* generateEmbeddings(windows)
+    }),
+  )
+
+  it.effect("leaves room in every window for the heading above it", () =>
+    Effect.gen(function* () {
+      const { generateEmbeddings, split } = yield* Embedder
+      const heading = "On the growth of plants in the shade"
+      const [windows = []] = yield* split([{ heading, text: guide }])
+      assert.strictEqual(windows.join(""), guide)
+      yield* generateEmbeddings(windows.map((text) => embeddedText({ heading, text })))
+      const tooLong = yield* Effect.flip(split([{ heading: "word ".repeat(200), text: guide }]))
+      assert.strictEqual(tooLong.fault, "item")
+    }),
+  )
+
+  it.effect.prop(
+    "windows of any text, joined, are the text, and each is accepted",
+    { text: oddText },
+    ({ text }) =>
+      Effect.gen(function* () {
+        const { generateEmbeddings, split } = yield* Embedder
+        const [windows = []] = yield* split([text].map(passage))
+        assert.strictEqual(windows.join(""), text)
+        for (const window of windows.slice(1)) assert.notMatch(window, /^[\udc00-\udfff]/)
+        yield* generateEmbeddings(windows)
+      }),
+    { fastCheck: { numRuns: 15 }, timeout: 120_000 },
+  )
+
+  it.effect("cuts text of megabytes while the event loop stays free", () =>
+    Effect.gen(function* () {
+      const { split } = yield* Embedder
+      const text = guide.repeat(Math.ceil(1_000_000 / guide.length))
+      const fiber = yield* Effect.fork(split([text].map(passage)))
+      let turns = 0
+      while ((yield* Fiber.poll(fiber))._tag === "None") {
+        yield* turn
+        turns++
+      }
+      const [windows = []] = yield* Fiber.join(fiber)
+      assert.strictEqual(windows.join(""), text)
+      assert.isAbove(turns, 1_000)
+    }),
+  )
+
+  it.effect("leaves the event loop free while it embeds", () =>
+    Effect.gen(function* () {
+      const { generateEmbeddings } = yield* Embedder
+      const fiber = yield* Effect.fork(
+        generateEmbeddings(Array.from({ length: 64 }, () => "word ".repeat(100))),
+      )
+      let turns = 0
+      while ((yield* Fiber.poll(fiber))._tag === "None") {
+        yield* turn
+        turns++
+      }
+      yield* Fiber.join(fiber)
+      assert.isAbove(turns, 1_000)
+    }),
+  )
+
+  it.effect("answers a question while texts are in hand", () =>
+    Effect.gen(function* () {
+      const { embedQuery, generateEmbeddings } = yield* Embedder
+      const fiber = yield* Effect.fork(
+        generateEmbeddings(Array.from({ length: 200 }, () => "word ".repeat(200))),
+      )
+      yield* turn
+      yield* embedQuery("a question")
+      assert.strictEqual((yield* Fiber.poll(fiber))._tag, "None")
+      yield* Fiber.interrupt(fiber)
+      yield* embedQuery("another question")
+    }),
+  )
+
+  it.effect("goes on after a process was killed in the middle of its work", () =>
+    Effect.gen(function* () {
+      const { generateEmbeddings } = yield* Embedder
+      const { pids } = yield* Processes.Processes
+      yield* generateEmbeddings(["a", "b"])
+      const before = yield* pids
+      const fiber = yield* Effect.fork(
+        generateEmbeddings(Array.from({ length: 100 }, () => "word ".repeat(200))),
+      )
+      yield* turn
+      for (const pid of before) process.kill(pid, "SIGKILL")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(fiber))).fault, "host")
+      yield* Effect.forEach(before, gone)
+      assert.strictEqual((yield* generateEmbeddings(["a", "b", "c"])).length, 3)
+    }),
+  )
+})

@@ -1,0 +1,76 @@
+import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import { createRequire } from "node:module"
+import { vi } from "vitest"
+import * as BundledModel from "../../src/Embedder/BundledModel.js"
+import * as Lanes from "../../src/Embedder/Lanes.js"
+import { models } from "../../src/Embedder/models.js"
+import * as Session from "../../src/Embedder/Session.js"
+import { files, temporaryFolder } from "./support.js"
+
+class Loaded extends Context.Tag("test/Loaded")<Loaded, Session.Session>() {}
+
+const loaded = Layer.scoped(
+  Loaded,
+  Effect.gen(function* () {
+    const { folder } = yield* BundledModel.ensure({ cacheDir: yield* temporaryFolder })
+    return yield* Session.load({ model: models["all-MiniLM-L6-v2"], folder, threads: 1 })
+  }),
+).pipe(Layer.provide(files))
+
+/** The runtime that fastembed uses. */
+const runtime = () => {
+  const beside = createRequire(createRequire(import.meta.url).resolve("fastembed"))
+  const found: typeof import("onnxruntime-common") = beside("onnxruntime-node")
+  return found.InferenceSession
+}
+
+const { bulk } = Lanes.make()
+
+layer(loaded, { excludeTestServices: true })("Session", (it) => {
+  it.effect("feeds the model a text's own tokens and no padding", () =>
+    Effect.gen(function* () {
+      const { embed } = yield* Loaded
+      const run = vi.spyOn(Reflect.get(runtime(), "prototype"), "run")
+      yield* Effect.addFinalizer(() => Effect.sync(() => run.mockRestore()))
+      yield* embed("a short note", bulk)
+      yield* embed("word ".repeat(200), bulk)
+      yield* embed("", bulk)
+      const lengths = run.mock.calls.map(([feeds]) => {
+        const ids: unknown = Reflect.get(Object(feeds), "input_ids")
+        return Predicate.hasProperty(ids, "dims") ? ids.dims : undefined
+      })
+      assert.deepStrictEqual(lengths, [
+        [1, 5],
+        [1, 202],
+        [1, 2],
+      ])
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("sets the threads of the sessions that are created meanwhile, and only of these", () =>
+    Effect.gen(function* () {
+      const session = runtime()
+      const create = vi.spyOn(session, "create").mockRejectedValue(new Error("not now"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => create.mockRestore()))
+      const before = session.create
+      yield* Effect.ignore(Effect.tryPromise(() => session.create("x", {}))).pipe(Session.withThreads(3))
+      assert.strictEqual(session.create, before)
+      assert.strictEqual(Reflect.get(Object(create.mock.calls[0]?.[1]), "intraOpNumThreads"), 3)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("a folder that is no model is a typed failure", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const error = yield* Effect.flip(
+        Session.load({ model: models["bge-small-en-v1.5"], folder, threads: 1 }),
+      )
+      assert.strictEqual(error.fault, "provider")
+      assert.include(error.reason, folder)
+    }).pipe(Effect.scoped),
+  )
+})
