@@ -1,0 +1,292 @@
+/**
+ * The newest embedded version of every entity, its vectors and its full-text row: the SQL of those tables and
+ * nothing else. Nobody else writes them. What must be true together is written by one method, to be called inside
+ * the caller's transaction; a row is replaced only by a higher generation, so a late writer changes nothing.
+ * The full-text row is the exception to "embedded": it follows the newest accepted text at once, since words need
+ * no model, and so belongs to the entity or to its live box.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Entity, type EntityId, type EntityKey, type EntityType, JsonObject } from "./Domain/Entity.js"
+import type { EmbeddedChunk } from "./Domain/Chunk.js"
+import type { StorageError } from "./Domain/Errors.js"
+import type { Fingerprint } from "./Domain/Fingerprint.js"
+import { JobId } from "./Domain/Job.js"
+import { titleOf } from "./Domain/Text.js"
+import * as Vector from "./Domain/Vector.js"
+import { type LowLevelError, Storage } from "./Storage.js"
+
+/** A stored row: the entity and what it was stored by. */
+export interface StoredEntity {
+  readonly entity: Entity
+  readonly generation: number
+  readonly jobId: JobId
+  /** Hash of the text that was to be embedded, before it was split. */
+  readonly inputHash: string
+}
+
+/** Everything that becomes true when an embedding is stored. */
+export interface Embedded extends StoredEntity {
+  readonly fingerprint: Fingerprint
+  readonly chunks: ReadonlyArray<EmbeddedChunk>
+}
+
+/** An entity that has some of the words. */
+export interface TextMatch extends EntityKey {
+  /** BM25, above 0; the higher the better. */
+  readonly score: number
+}
+
+/** A stored chunk, and by its hash the very text of it. */
+export interface FoundChunk extends EntityKey {
+  readonly chunk: number
+  readonly fingerprint: Fingerprint
+  readonly inputHash: string
+}
+
+export interface VectorRow {
+  readonly row: number
+  readonly entityType: EntityType
+  readonly entityId: EntityId
+  readonly chunk: number
+  readonly inputHash: string
+  readonly vector: Float32Array
+}
+
+export interface Page {
+  /** Only these types; all when empty. */
+  readonly entityTypes: ReadonlyArray<string>
+  /** Keys after this one, in the order of (type, id). */
+  readonly after: readonly [entityType: string, entityId: string]
+  readonly limit: number
+}
+
+export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
+  EntityRepository,
+  {
+    readonly find: (key: EntityKey) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+    /** The stored entities, of any type, that bear this id. */
+    readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
+    readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+    readonly page: (page: Page) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
+    readonly count: Effect.Effect<number, StorageError>
+
+    /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
+    readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
+    /** Changes the row but not its vectors: the text to embed is the same. */
+    readonly storeUnembedded: (stored: StoredEntity) => Effect.Effect<boolean, StorageError>
+    /** Makes the words of this version findable, unless a newer one is. */
+    readonly indexText: (entity: Entity, generation: number) => Effect.Effect<void, StorageError>
+    /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
+    readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
+
+    /** Entities by BM25, best first; titles count twice. `match` is an FTS5 expression: see `matchAny`. */
+    readonly searchText: (
+      match: string,
+      options: { readonly entityTypes: ReadonlyArray<string>; readonly limit: number },
+    ) => Effect.Effect<ReadonlyArray<TextMatch>, StorageError>
+    /** Vectors of one fingerprint, in the order of rows, after the given row. */
+    readonly vectorPage: (page: {
+      readonly fingerprint: Fingerprint
+      readonly afterRow: number
+      readonly limit: number
+      readonly entityTypes: ReadonlyArray<string>
+    }) => Effect.Effect<ReadonlyArray<VectorRow>, StorageError>
+    /** The text whose vector was found, unless the entity was stored anew since. */
+    readonly chunkText: (found: FoundChunk) => Effect.Effect<Option.Option<string>, StorageError>
+  }
+>() {}
+
+/**
+ * An FTS5 expression that finds any of these words, nothing where there are none. Words are quoted: they are
+ * never syntax. A NUL would end the expression within its quotes, and is no part of a word.
+ */
+export const matchAny = (words: ReadonlyArray<string>): string =>
+  words.length === 0
+    ? '""'
+    : [...new Set(words)]
+        .map((word) => `"${word.replaceAll('"', '""').replaceAll("\u0000", " ")}"`)
+        .join(" OR ")
+
+const EntityRow = Schema.Struct({
+  ...Entity.fields,
+  metadata: Schema.parseJson(JsonObject),
+  generation: Schema.Int,
+  jobId: JobId,
+  inputHash: Schema.String,
+})
+
+const MatchRow = Schema.Struct({
+  entityType: Entity.fields.entityType,
+  entityId: Entity.fields.id,
+  score: Schema.Finite,
+})
+
+const KeyRow = Schema.Struct({ entityType: Entity.fields.entityType, entityId: Entity.fields.id })
+
+const VectorRowSchema = Schema.Struct({
+  ...KeyRow.fields,
+  row: Schema.Int,
+  chunk: Schema.Int,
+  inputHash: Schema.String,
+  vector: Schema.Uint8ArrayFromSelf.pipe(
+    Schema.filter((bytes) => bytes.byteLength % Float32Array.BYTES_PER_ELEMENT === 0, {
+      message: () => "must be whole 32-bit numbers",
+    }),
+  ),
+})
+
+const decodeEntities = Schema.decodeUnknown(Schema.Array(EntityRow))
+const decodeMatches = Schema.decodeUnknown(Schema.Array(MatchRow))
+const decodeVectors = Schema.decodeUnknown(Schema.Array(VectorRowSchema))
+const decodeTexts = Schema.decodeUnknown(Schema.Array(Schema.Struct({ text: Schema.String })))
+const decodeDocs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ doc: Schema.Int })))
+const decodeCount = Schema.decodeUnknown(Schema.NonEmptyArray(Schema.Struct({ count: Schema.Int })))
+
+const toStored = (row: typeof EntityRow.Type): StoredEntity => {
+  const { generation, inputHash, jobId, ...entity } = row
+  return { entity, generation, inputHash, jobId }
+}
+
+export const make = Effect.gen(function* () {
+  const storage = yield* Storage
+  const sql = storage.sql
+  const columns = sql.literal(`
+    entity_type AS "entityType", entity_id AS id, generation, job_id AS "jobId", created, updated,
+    content_hash AS "contentHash", input_hash AS "inputHash", metadata, content`)
+  const isOf = (key: EntityKey) => sql`entity_type = ${key.entityType} AND entity_id = ${key.entityId}`
+  const isAmong = (entityTypes: ReadonlyArray<string>) => {
+    const list = JSON.stringify(entityTypes)
+    return sql`(${list} = '[]' OR entity_type IN (SELECT value FROM json_each(${list})))`
+  }
+  const entities = (rows: Effect.Effect<ReadonlyArray<unknown>, LowLevelError>) =>
+    Effect.map(Effect.flatMap(rows, decodeEntities), (list) => list.map(toStored)).pipe(storage.read)
+  const firstOf = Effect.map((list: ReadonlyArray<StoredEntity>) => Option.fromNullable(list[0]))
+
+  const indexText = (entity: Entity, generation: number) =>
+    Effect.gen(function* () {
+      const [row] = yield* Effect.flatMap(
+        sql`INSERT INTO entity_texts (entity_type, entity_id, generation)
+          VALUES (${entity.entityType}, ${entity.id}, ${generation})
+          ON CONFLICT (entity_type, entity_id) DO UPDATE SET generation = excluded.generation
+            WHERE excluded.generation > entity_texts.generation
+          RETURNING doc`,
+        decodeDocs,
+      )
+      if (row === undefined) return
+      yield* sql`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
+        VALUES (${row.doc}, ${titleOf(entity)}, ${entity.content})`
+    }).pipe(storage.write)
+
+  const upsertRow = ({ entity, generation, inputHash, jobId }: StoredEntity) =>
+    Effect.map(
+      sql`INSERT INTO entities (
+          entity_type, entity_id, generation, job_id, created, updated, content_hash, input_hash, metadata, content
+        ) VALUES (
+          ${entity.entityType}, ${entity.id}, ${generation}, ${jobId}, ${entity.created}, ${entity.updated},
+          ${entity.contentHash}, ${inputHash}, ${JSON.stringify(entity.metadata)}, ${entity.content}
+        ) ON CONFLICT (entity_type, entity_id) DO UPDATE SET
+          generation = excluded.generation, job_id = excluded.job_id, created = excluded.created,
+          updated = excluded.updated, content_hash = excluded.content_hash, input_hash = excluded.input_hash,
+          metadata = excluded.metadata, content = excluded.content
+        WHERE excluded.generation > entities.generation
+        RETURNING generation`,
+      (rows) => rows.length === 1,
+    )
+
+  const keyOf = (entity: Entity): EntityKey => ({ entityType: entity.entityType, entityId: entity.id })
+
+  const store = (embedded: Embedded) =>
+    Effect.gen(function* () {
+      const { chunks, entity, fingerprint, generation } = embedded
+      if (!(yield* upsertRow(embedded))) return false
+      // Every vector of the older text goes, of whatever model: none may be found in the new one's name.
+      yield* sql`DELETE FROM entity_vectors WHERE ${isOf(keyOf(entity))}`
+      yield* Effect.forEach(
+        chunks,
+        (chunk, index) =>
+          sql`INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
+            VALUES (${entity.entityType}, ${entity.id}, ${index}, ${fingerprint}, ${chunk.inputHash},
+              ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`,
+        { discard: true },
+      )
+      yield* indexText(entity, generation)
+      return true
+    }).pipe(storage.write)
+
+  const storeUnembedded = (stored: StoredEntity) =>
+    Effect.gen(function* () {
+      if (!(yield* upsertRow(stored))) return false
+      yield* indexText(stored.entity, stored.generation)
+      return true
+    }).pipe(storage.write)
+
+  const remove = (key: EntityKey) =>
+    Effect.gen(function* () {
+      const rows = yield* sql`DELETE FROM entities WHERE ${isOf(key)} RETURNING generation`
+      const docs = yield* Effect.flatMap(
+        sql`DELETE FROM entity_texts WHERE ${isOf(key)} RETURNING doc`,
+        decodeDocs,
+      )
+      yield* Effect.forEach(docs, ({ doc }) => sql`DELETE FROM entity_fulltext WHERE rowid = ${doc}`, {
+        discard: true,
+      })
+      return rows.length === 1
+    }).pipe(storage.write)
+
+  return EntityRepository.of({
+    find: (key) => firstOf(entities(sql`SELECT ${columns} FROM entities WHERE ${isOf(key)}`)),
+    findByEntityId: (entityId) =>
+      entities(sql`SELECT ${columns} FROM entities WHERE entity_id = ${entityId} ORDER BY entity_type`),
+    findByJob: (jobId) =>
+      firstOf(entities(sql`SELECT ${columns} FROM entities WHERE job_id = ${jobId} LIMIT 1`)),
+    page: ({ after, entityTypes, limit }) =>
+      entities(sql`SELECT ${columns} FROM entities
+        WHERE (entity_type, entity_id) > (${after[0]}, ${after[1]}) AND ${isAmong(entityTypes)}
+        ORDER BY entity_type, entity_id LIMIT ${limit}`),
+    count: Effect.map(
+      Effect.flatMap(sql`SELECT count(*) AS count FROM entities`, decodeCount),
+      ([row]) => row.count,
+    ).pipe(storage.read),
+    store,
+    storeUnembedded,
+    indexText,
+    remove,
+    searchText: (match, { entityTypes, limit }) =>
+      Effect.flatMap(
+        sql`SELECT entity_type AS "entityType", entity_id AS "entityId",
+            -bm25(entity_fulltext, 2.0, 1.0) AS score
+          FROM entity_fulltext JOIN entity_texts ON entity_texts.doc = entity_fulltext.rowid
+          WHERE entity_fulltext MATCH ${match} AND ${isAmong(entityTypes)}
+          ORDER BY score DESC, entity_texts.doc LIMIT ${limit}`,
+        decodeMatches,
+      ).pipe(storage.read),
+    vectorPage: ({ afterRow, entityTypes, fingerprint, limit }) =>
+      Effect.map(
+        Effect.flatMap(
+          sql`SELECT rowid AS row, entity_type AS "entityType", entity_id AS "entityId", chunk,
+              input_hash AS "inputHash", vector
+            FROM entity_vectors
+            WHERE rowid > ${afterRow} AND fingerprint = ${fingerprint} AND ${isAmong(entityTypes)}
+            ORDER BY rowid LIMIT ${limit}`,
+          decodeVectors,
+        ),
+        (rows) => rows.map((row) => ({ ...row, vector: Vector.fromBytes(row.vector) })),
+      ).pipe(storage.read),
+    chunkText: ({ chunk, fingerprint, inputHash, ...key }) =>
+      Effect.map(
+        Effect.flatMap(
+          sql`SELECT text FROM entity_vectors
+            WHERE ${isOf(key)} AND chunk = ${chunk} AND fingerprint = ${fingerprint}
+              AND input_hash = ${inputHash}`,
+          decodeTexts,
+        ),
+        ([row]) => Option.fromNullable(row?.text),
+      ).pipe(storage.read),
+  })
+})
+
+export const layer: Layer.Layer<EntityRepository, never, Storage> = Layer.effect(EntityRepository, make)
