@@ -1,0 +1,268 @@
+/**
+ * The actor that empties the queue: a scoped fiber that looks for work, claims as much as it has hands for, and
+ * gives each batch to a fiber of its own. It wakes when this process enqueues, looks again at every poll interval
+ * for what other processes enqueued, and in between sleeps no longer than until the next job is due. Its heart
+ * beats in another fiber, so that a long embedding never loses its lease. When its scope closes it stops claiming,
+ * lets what is in hand finish within the drain time, and gives the rest back; it is built last and ends first.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Chunker } from "./Chunker.js"
+import type { Entity } from "./Domain/Entity.js"
+import type { StorageError } from "./Domain/Errors.js"
+import type { AttemptToken, Claim } from "./Domain/Job.js"
+import type { Embedder } from "./Embedder.js"
+import { EmbeddingQueue } from "./EmbeddingQueue.js"
+import type { Backoff } from "./EmbeddingQueue/Backoff.js"
+import * as Batch from "./EmbeddingWorker/Batch.js"
+import * as Breaker from "./EmbeddingWorker/Breaker.js"
+import type { EntityRepository } from "./EntityRepository.js"
+import type { Storage } from "./Storage.js"
+
+export interface Settings {
+  /** How often to look for what other processes enqueued. */
+  readonly pollInterval: Duration.DurationInput
+  /** Jobs that are embedded and stored together. */
+  readonly batchSize: number
+  /** Batches under way at once. */
+  readonly concurrency: number
+  /** Deadline of one attempt. */
+  readonly maxProcessingTime: Duration.DurationInput
+  /** How often the leases of what is in hand are renewed: a third of the lease or less. */
+  readonly heartbeatInterval: Duration.DurationInput
+  /** How long what is in hand may take to finish at shutdown. */
+  readonly drainTimeout: Duration.DurationInput
+  /** How a provider that is down is asked again. */
+  readonly providerBackoff: Backoff
+}
+
+/** The seed's numbers, where it names any. */
+export const defaults: Settings = {
+  pollInterval: "100 millis",
+  batchSize: 1,
+  concurrency: 1,
+  maxProcessingTime: "5 minutes",
+  heartbeatInterval: "10 seconds",
+  drainTimeout: "10 seconds",
+  providerBackoff: Breaker.standard,
+}
+
+/** What a worker has done since it started, and what it is doing. */
+export interface WorkerStatus {
+  readonly inHand: number
+  readonly stored: number
+  readonly failed: number
+  readonly provider: Breaker.BreakerState
+  /** When the loop last went round, in milliseconds since the epoch. */
+  readonly lastBeat: number
+}
+
+export class EmbeddingWorker extends Context.Tag("embedbox/EmbeddingWorker")<
+  EmbeddingWorker,
+  { readonly status: Effect.Effect<WorkerStatus> }
+>() {}
+
+/** What a look for work found. */
+interface Look {
+  readonly again: boolean
+  /** When something becomes due, in milliseconds since the epoch. */
+  readonly nextDue: number | undefined
+}
+
+/** How long the loop rests after a failure of the database, so that it does not spin on it. */
+const cooldown = Duration.seconds(1)
+
+export const make = (
+  given: Partial<Settings> = {},
+): Effect.Effect<
+  typeof EmbeddingWorker.Service,
+  never,
+  Scope.Scope | EmbeddingQueue | EntityRepository | Chunker | Embedder | Storage
+> =>
+  Effect.gen(function* () {
+    const settings: Settings = { ...defaults, ...given }
+    const queue = yield* EmbeddingQueue
+    const breaker = yield* Breaker.make(settings.providerBackoff)
+    const inHand = yield* Ref.make<ReadonlyMap<AttemptToken, Claim<Entity>>>(new Map())
+    const counts = yield* Ref.make({ stored: 0, failed: 0 })
+    const lastBeat = yield* Ref.make(yield* Clock.currentTimeMillis)
+    // Opened by whatever may mean work: a job entered, a hand became free.
+    const bell = yield* Effect.makeLatch()
+
+    const batch = yield* Batch.make(
+      breaker,
+      {
+        left: (claim, how) =>
+          Effect.zipRight(
+            Ref.update(inHand, (held) => new Map([...held].filter(([token]) => token !== claim.token))),
+            Ref.update(counts, ({ failed, stored }) => ({
+              stored: stored + (how === "stored" ? 1 : 0),
+              failed: failed + (how === "failed" ? 1 : 0),
+            })),
+          ),
+      },
+      settings,
+    )
+
+    const stillHeld = (claims: ReadonlyArray<Claim<Entity>>) =>
+      Effect.map(Ref.get(inHand), (held) => claims.filter((claim) => held.has(claim.token)))
+
+    // ---- hands -------------------------------------------------------------------------------------------
+
+    const hands = yield* FiberSet.make<void, never>()
+
+    const processBatch = (claims: ReadonlyArray<Claim<Entity>>) =>
+      batch.process(claims, stillHeld(claims)).pipe(
+        // The batch has given its jobs back and said why.
+        Effect.catchAll(() => Effect.interruptible(Effect.sleep(cooldown))),
+        Effect.ensuring(bell.open),
+      )
+
+    const take = (claims: ReadonlyArray<Claim<Entity>>) =>
+      Effect.gen(function* () {
+        yield* Ref.update(
+          inHand,
+          (held) => new Map([...held, ...claims.map((claim) => [claim.token, claim] as const)]),
+        )
+        for (let at = 0; at < claims.length; at += settings.batchSize) {
+          yield* FiberSet.run(hands, processBatch(claims.slice(at, at + settings.batchSize)))
+        }
+      })
+
+    // ---- looking for work --------------------------------------------------------------------------------
+
+    /** Rests until the bell rings, the poll interval is over, or something becomes due. */
+    const rest = (until: number | undefined) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const poll = Duration.toMillis(settings.pollInterval)
+        const wait = until === undefined ? poll : Math.min(poll, Math.max(1, until - now))
+        yield* Effect.race(bell.await, Effect.sleep(wait))
+        yield* bell.close
+      })
+
+    /** One look: claims what there is for free hands. Answers whether another look at once may bring more. */
+    const round: Effect.Effect<Look, StorageError> = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      yield* Ref.set(lastBeat, now)
+      const busy = yield* FiberSet.size(hands)
+      const provider = yield* breaker.state
+      if (provider.state === "open" && provider.until > now) return { again: false, nextDue: provider.until }
+      const probing = provider.state === "open"
+      const held = [...(yield* Ref.get(inHand)).values()]
+      // A probe and a suspect go alone.
+      if (busy > 0 && (probing || held.some((claim) => claim.suspect)))
+        return { again: false, nextDue: undefined }
+      const ahead = yield* queue.workAhead
+      const free = settings.concurrency - busy
+      // Nothing new is taken while a suspect waits for empty hands.
+      const blocked = ahead.paused || (ahead.suspect && busy > 0)
+      if (blocked || free < 1 || (!ahead.ready && !ahead.suspect))
+        return { again: false, nextDue: ahead.nextDue }
+      const taken = yield* Effect.uninterruptible(
+        Effect.tap(
+          queue.dequeueBatch(probing ? 1 : free * settings.batchSize, { suspects: busy === 0 }),
+          take,
+        ),
+      )
+      return { again: taken.length > 0, nextDue: ahead.nextDue }
+    })
+
+    const loop = Effect.gen(function* () {
+      // Polls would drown every trace.
+      const outcome = yield* Effect.exit(Effect.withTracerEnabled(round, false))
+      if (Exit.isSuccess(outcome)) {
+        return yield* outcome.value.again ? Effect.yieldNow() : rest(outcome.value.nextDue)
+      }
+      if (Cause.isInterruptedOnly(outcome.cause)) return yield* Effect.interrupt
+      yield* Effect.logError("looking for work failed; trying again", outcome.cause)
+      yield* Effect.sleep(cooldown)
+    }).pipe(Effect.forever)
+
+    // ---- the heart ---------------------------------------------------------------------------------------
+
+    const heartbeat = Effect.gen(function* () {
+      const lost = yield* queue.renew([...(yield* Ref.get(inHand)).values()])
+      yield* Effect.forEach(
+        lost,
+        (claim) =>
+          Effect.logInfo("a claim is gone; its result will not be stored").pipe(
+            Effect.annotateLogs({ jobId: claim.job.jobId }),
+          ),
+        { discard: true },
+      )
+      yield* Ref.update(inHand, (held) => {
+        const gone = new Set(lost.map((claim) => claim.token))
+        return new Map([...held].filter(([token]) => !gone.has(token)))
+      })
+    }).pipe(
+      Effect.catchAllCause((cause) =>
+        Cause.isInterruptedOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.logError("renewing leases failed", cause),
+      ),
+      Effect.withTracerEnabled(false),
+      Effect.schedule(Schedule.spaced(settings.heartbeatInterval)),
+    )
+
+    // ---- life --------------------------------------------------------------------------------------------
+
+    const changes = yield* queue.subscribe
+    yield* Effect.forkScoped(
+      Stream.runForEach(changes, (change) => (change.status === "pending" ? bell.open : Effect.void)),
+    )
+    yield* Effect.forkScoped(heartbeat)
+    const looking = yield* Effect.forkScoped(loop)
+
+    const drain = Effect.gen(function* () {
+      yield* Fiber.interrupt(looking)
+      const left = yield* FiberSet.size(hands)
+      if (left > 0) yield* Effect.logInfo(`finishing ${left} batch${left === 1 ? "" : "es"} in hand`)
+      const finished = yield* Effect.timeoutOption(
+        // A finalizer is uninterruptible, and a timeout must be able to interrupt what it times.
+        Effect.interruptible(FiberSet.awaitEmpty(hands)),
+        settings.drainTimeout,
+      )
+      if (finished._tag === "None") yield* Effect.logWarning("not finished in time: giving jobs back")
+      // Interruption gives back what is still in hand, and waits until that is written.
+      yield* FiberSet.clear(hands)
+      yield* FiberSet.awaitEmpty(hands)
+    })
+    yield* Effect.addFinalizer(() => drain)
+
+    return EmbeddingWorker.of({
+      status: Effect.gen(function* () {
+        const { failed, stored } = yield* Ref.get(counts)
+        return {
+          inHand: (yield* Ref.get(inHand)).size,
+          stored,
+          failed,
+          provider: yield* breaker.state,
+          lastBeat: yield* Ref.get(lastBeat),
+        }
+      }),
+    })
+  })
+
+export const layerWith = (
+  settings: Partial<Settings>,
+): Layer.Layer<EmbeddingWorker, never, EmbeddingQueue | EntityRepository | Chunker | Embedder | Storage> =>
+  Layer.scoped(EmbeddingWorker, make(settings))
+
+/** The worker with the seed's settings. */
+export const layer: Layer.Layer<
+  EmbeddingWorker,
+  never,
+  EmbeddingQueue | EntityRepository | Chunker | Embedder | Storage
+> = layerWith({})

@@ -1,0 +1,196 @@
+/**
+ * What happens to the jobs of one claim: embed them outside any transaction, then store them all in one. Whatever
+ * goes wrong is charged to the right party. A batch that fails by the fault of an item is halved until that item
+ * stands alone, so its neighbours are stored; a claim that is gone is skipped, its siblings are not; and on every
+ * way out, interruption included, a job that is still in hand is given back.
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { Chunker } from "../Chunker.js"
+import type { EmbeddedChunk } from "../Domain/Chunk.js"
+import type { Entity } from "../Domain/Entity.js"
+import { EmbeddingError, type StorageError } from "../Domain/Errors.js"
+import type { Claim } from "../Domain/Job.js"
+import { Embedder } from "../Embedder.js"
+import { EmbeddingQueue } from "../EmbeddingQueue.js"
+import { EntityRepository } from "../EntityRepository.js"
+import { Storage } from "../Storage.js"
+import type { Breaker } from "./Breaker.js"
+
+type Claims = ReadonlyArray<Claim<Entity>>
+
+/** Told when a job leaves the worker's hand, however it does. */
+export interface Listener {
+  readonly left: (claim: Claim<Entity>, how: "stored" | "failed" | "lost" | "released") => Effect.Effect<void>
+}
+
+export const make = (
+  breaker: Breaker,
+  listener: Listener,
+  settings: { readonly maxProcessingTime: Duration.DurationInput },
+) =>
+  Effect.gen(function* () {
+    const chunker = yield* Chunker
+    const embedder = yield* Embedder
+    const queue = yield* EmbeddingQueue
+    const repository = yield* EntityRepository
+    const storage = yield* Storage
+
+    /** The embedded chunks of each claim, in order. */
+    const embed = (
+      claims: Claims,
+    ): Effect.Effect<ReadonlyArray<ReadonlyArray<EmbeddedChunk>>, EmbeddingError> =>
+      chunker.embed(claims.map((claim) => claim.content)).pipe(
+        Effect.timeoutFail({
+          duration: settings.maxProcessingTime,
+          onTimeout: () =>
+            new EmbeddingError({
+              fault: "item",
+              reason: `embedding took longer than ${Duration.format(Duration.decode(settings.maxProcessingTime))}`,
+            }),
+        }),
+        // A defect in an embedder is somebody's bug; the job it met pays, so that it cannot loop for ever.
+        Effect.catchAllDefect((defect) =>
+          Effect.fail(
+            new EmbeddingError({
+              fault: "item",
+              reason: `the embedder broke: ${String(defect)}`,
+              cause: defect,
+            }),
+          ),
+        ),
+        Effect.withSpan("EmbeddingWorker.embed", { attributes: { jobs: claims.length } }),
+      )
+
+    /** Entity, vectors and the end of the job, or nothing of them: a savepoint of its own in the batch. */
+    const storeOne = (claim: Claim<Entity>, chunks: ReadonlyArray<EmbeddedChunk>) =>
+      storage
+        .write(
+          Effect.gen(function* () {
+            const stored = yield* repository.store({
+              entity: claim.content,
+              generation: claim.job.generation,
+              jobId: claim.job.jobId,
+              inputHash: chunker.inputHash(claim.content),
+              fingerprint: embedder.fingerprint,
+              chunks,
+            })
+            yield* queue.complete(claim, stored ? "stored" : "superseded")
+          }),
+        )
+        .pipe(
+          Effect.as("stored" as const),
+          Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
+        )
+
+    const store = (claims: Claims, embedded: ReadonlyArray<ReadonlyArray<EmbeddedChunk>>) =>
+      storage.write(Effect.forEach(claims, (claim, at) => storeOne(claim, embedded[at] ?? []))).pipe(
+        Effect.flatMap((ends) =>
+          Effect.forEach(claims, (claim, at) => listener.left(claim, ends[at] ?? "lost"), { discard: true }),
+        ),
+        Effect.withSpan("EmbeddingWorker.store", { attributes: { jobs: claims.length } }),
+      )
+
+    /** Gives every claim back, or leaves it to its lease where even that cannot be written. */
+    const release = (claims: Claims) =>
+      Effect.forEach(
+        claims,
+        (claim) =>
+          queue.release(claim).pipe(
+            Effect.as("released" as const),
+            Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
+            Effect.catchAll((error) =>
+              Effect.as(
+                Effect.logWarning("a job could not be given back; its lease will end").pipe(
+                  Effect.annotateLogs({ jobId: claim.job.jobId, reason: error.reason }),
+                ),
+                "lost" as const,
+              ),
+            ),
+            Effect.flatMap((how) => listener.left(claim, how)),
+          ),
+        { discard: true },
+      )
+
+    const fail = (claim: Claim<Entity>, error: EmbeddingError) =>
+      Effect.gen(function* () {
+        const job = yield* queue.fail(claim, error)
+        yield* Effect.logWarning(job.status === "failed" ? "job failed for good" : "attempt failed").pipe(
+          Effect.annotateLogs({
+            jobId: job.jobId,
+            entity: `${job.entityType}/${job.entityId}`,
+            fault: error.fault,
+            reason: error.reason,
+            retryCount: job.retryCount,
+            maxRetries: job.maxRetries,
+          }),
+        )
+        return job.status === "failed" ? ("failed" as const) : ("released" as const)
+      }).pipe(
+        Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
+        Effect.flatMap((how) => listener.left(claim, how)),
+      )
+
+    const crashed = (claims: Claims, error: EmbeddingError) =>
+      Effect.gen(function* () {
+        const jobs = yield* queue.crash(claims, error.reason)
+        const convicted = new Set(jobs.filter((job) => job.status === "failed").map((job) => job.jobId))
+        yield* Effect.logWarning("what computed died; its texts are tried again one by one").pipe(
+          Effect.annotateLogs({ reason: error.reason, jobs: jobs.length, failedForGood: convicted.size }),
+        )
+        yield* Effect.forEach(
+          claims,
+          (claim) => listener.left(claim, convicted.has(claim.job.jobId) ? "failed" : "released"),
+          { discard: true },
+        )
+      })
+
+    const failed = (claims: Claims, error: EmbeddingError): Effect.Effect<void, StorageError> =>
+      Effect.gen(function* () {
+        const [first, ...rest] = claims
+        if (first === undefined) return
+        if (error.fault === "item") {
+          if (rest.length === 0) return yield* fail(first, error)
+          const middle = Math.ceil(claims.length / 2)
+          yield* attempt(claims.slice(0, middle))
+          yield* attempt(claims.slice(middle))
+          return
+        }
+        if (error.crashed === true) return yield* crashed(claims, error)
+        const wait = yield* breaker.failed(error)
+        yield* Effect.logWarning("embedding is not possible now; no attempt is spent").pipe(
+          Effect.annotateLogs({ fault: error.fault, reason: error.reason, retryInMillis: Math.round(wait) }),
+        )
+        yield* release(claims)
+      })
+
+    const attempt = (claims: Claims): Effect.Effect<void, StorageError> =>
+      Effect.matchEffect(embed(claims), {
+        onFailure: (error) => failed(claims, error),
+        onSuccess: (embedded) => Effect.zipRight(breaker.succeeded, store(claims, embedded)),
+      })
+
+    /**
+     * Brings every claim to an end of some kind. `remaining` tells which of them are still in hand. Fails only
+     * when the database does, with all claims given back.
+     */
+    const process = (claims: Claims, remaining: Effect.Effect<Claims>): Effect.Effect<void, StorageError> =>
+      Effect.interruptible(attempt(claims)).pipe(
+        Effect.onExit((exit) =>
+          Exit.isSuccess(exit)
+            ? Effect.void
+            : Effect.zipRight(
+                Cause.isInterruptedOnly(exit.cause)
+                  ? Effect.logDebug("interrupted: giving jobs back")
+                  : Effect.logError("storing failed: giving jobs back", exit.cause),
+                Effect.flatMap(remaining, release),
+              ),
+        ),
+        // From its first moment: an interruption before the finalizer stands would strand the claims.
+        Effect.uninterruptible,
+      )
+
+    return { process }
+  })
