@@ -1,0 +1,99 @@
+/**
+ * How failures look on the command line: one line that says what, one that says what to do, an exit code, and never
+ * a stack. The mapping is in one place, so that the same mishap reads the same whichever command met it.
+ */
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { EntityNotFound } from "../Domain/Errors.js"
+import * as Screen from "./Screen.js"
+
+/** What a command ends with. Documented in the README: scripts rely on it. */
+export const codes = { ok: 0, failed: 1, usage: 2, notFound: 3, partly: 4, interrupted: 130 } as const
+
+/** The command was called in a way that cannot be meant. */
+export class WrongUsage extends Schema.TaggedError<WrongUsage>()("WrongUsage", {
+  reason: Schema.String,
+  advice: Schema.String,
+}) {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** The command did its work, and some of its items failed; it has said which. */
+export class SomeFailed extends Schema.TaggedError<SomeFailed>()("SomeFailed", { count: Schema.Number }) {}
+
+/** What is told of a failure. No lines: it has been told already. */
+export interface Told {
+  readonly code: number
+  readonly lines: ReadonlyArray<string>
+}
+
+const advice: { readonly [tag: string]: { readonly code: number; readonly todo: string } } = {
+  JobNotFound: {
+    code: codes.notFound,
+    todo: "ids are printed by `embedbox add`; receipts of finished jobs are cleared away after a day",
+  },
+  AmbiguousEntityId: { code: codes.usage, todo: "say which one you mean with --type" },
+  EntityAlreadyExists: { code: codes.failed, todo: "choose another --id" },
+  InvalidEntity: { code: codes.failed, todo: "nothing was saved; mend it and try again" },
+  FolderUnreadable: { code: codes.usage, todo: "check the path and its permissions" },
+  JobFailed: { code: codes.failed, todo: "the note is kept; mend the cause and save it again to retry" },
+  EmbeddingError: { code: codes.failed, todo: "notes are safe; `--mode lexical` searches without the model" },
+  BadSettings: { code: codes.failed, todo: "mend or unset the variable; the README lists all settings" },
+  StorageError: {
+    code: codes.failed,
+    todo: "check EMBEDBOX_DATABASE, the disk and the file's permissions",
+  },
+}
+
+const ofError = (error: unknown): Told => {
+  if (ValidationError.isValidationError(error)) {
+    const text = HelpDoc.toAnsiText(error.error).replace(Screen.escapes, "")
+    // The last line of what a Schema says is the reason; above it is the structure.
+    const reason = text
+      .trim()
+      .split("\n")
+      .at(-1)
+      ?.replace(/^[\s└─├│]+/, "")
+    return { code: codes.usage, lines: [reason || "these words cannot be read", "try: embedbox --help"] }
+  }
+  if (error instanceof WrongUsage) return { code: codes.usage, lines: [error.reason, error.advice] }
+  if (error instanceof SomeFailed) return { code: codes.partly, lines: [] }
+  if (error instanceof EntityNotFound) {
+    return {
+      code: codes.notFound,
+      lines: [`there is no note "${error.entityId}"`, "find its id with: embedbox search <text>"],
+    }
+  }
+  if (error instanceof Error && Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") {
+    const known = advice[error._tag]
+    return { code: known?.code ?? codes.failed, lines: [error.message, ...(known ? [known.todo] : [])] }
+  }
+  return unexpected(error)
+}
+
+const unexpected = (defect: unknown): Told => ({
+  code: codes.failed,
+  lines: [
+    `unexpected: ${defect instanceof Error ? defect.message : String(defect)}`,
+    "this is a fault of Embedbox: please report it",
+  ],
+})
+
+/** Exit code and lines for the way a command ended. */
+export const tell = (exit: Exit.Exit<unknown, unknown>): Told => {
+  if (Exit.isSuccess(exit)) return { code: codes.ok, lines: [] }
+  return Option.match(Cause.failureOption(exit.cause), {
+    onSome: ofError,
+    onNone: () =>
+      Cause.isInterruptedOnly(exit.cause)
+        ? { code: codes.interrupted, lines: [] }
+        : unexpected(Cause.squash(exit.cause)),
+  })
+}

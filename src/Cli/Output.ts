@@ -1,0 +1,100 @@
+/**
+ * The documents that commands print with `--json`, as Schemas. They are an interface of their own: a script that
+ * reads them must not break because a domain type gained a field, so every field is named here. Fields are added,
+ * never renamed or removed.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { JsonObject } from "../Domain/Entity.js"
+import { JobStatus, Outcome } from "../Domain/Job.js"
+
+/** How an entity's embedding stands. */
+export const Embedding = Schema.Struct({
+  state: Schema.Literal("pending", "processing", "ready", "failed"),
+  jobId: Schema.String,
+  reason: Schema.optionalWith(Schema.String, { exact: true }),
+})
+
+/** `embedbox add` */
+export const Added = Schema.Struct({ entityId: Schema.String, jobId: Schema.String })
+
+/** `embedbox get`; times in milliseconds since the epoch. */
+export const Gotten = Schema.Struct({
+  entityType: Schema.String,
+  id: Schema.String,
+  content: Schema.String,
+  metadata: JsonObject,
+  contentHash: Schema.String,
+  created: Schema.Number,
+  updated: Schema.Number,
+  embedding: Embedding,
+})
+
+/** `embedbox search`; `mode` is how the search was really made, and `notice` why it differs from the one asked for. */
+export const Found = Schema.Struct({
+  mode: Schema.Literal("hybrid", "semantic", "lexical"),
+  notice: Schema.NullOr(Schema.String),
+  /** Entities that could not be found by meaning because they are not embedded yet, or could not be. */
+  pending: Schema.Number,
+  failed: Schema.Number,
+  results: Schema.Array(
+    Schema.Struct({
+      entityType: Schema.String,
+      entityId: Schema.String,
+      title: Schema.String,
+      score: Schema.Number,
+      similarity: Schema.NullOr(Schema.Number),
+      lexical: Schema.Boolean,
+      excerpt: Schema.String,
+      embedding: Embedding,
+    }),
+  ),
+})
+
+/** `embedbox status` */
+export const Status = Schema.Struct({
+  database: Schema.String,
+  model: Schema.String,
+  /** Entities that are embedded and stored. */
+  stored: Schema.Number,
+  paused: Schema.Boolean,
+  queue: Schema.Struct({
+    pending: Schema.Number,
+    processing: Schema.Number,
+    failed: Schema.Number,
+    completed: Schema.Number,
+  }),
+})
+
+/** `embedbox job` */
+export const Job = Schema.Struct({
+  jobId: Schema.String,
+  entityType: Schema.String,
+  entityId: Schema.String,
+  status: JobStatus,
+  outcome: Schema.NullOr(Outcome),
+  /** The job that took over, when the outcome is `superseded`. */
+  successor: Schema.NullOr(Schema.String),
+  /** Why it failed, or why its last attempt did. */
+  error: Schema.NullOr(Schema.String),
+})
+
+/** `embedbox import`; `embedded` and `failed` count jobs, and are null without `--wait`. */
+export const Imported = Schema.Struct({
+  folder: Schema.String,
+  entityType: Schema.String,
+  files: Schema.Number,
+  created: Schema.Number,
+  updated: Schema.Number,
+  unchanged: Schema.Number,
+  skipped: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String })),
+  embedded: Schema.NullOr(Schema.Number),
+  failed: Schema.NullOr(
+    Schema.Array(Schema.Struct({ entityId: Schema.String, jobId: Schema.String, reason: Schema.String })),
+  ),
+})
+
+/** Prints one document as one line. */
+export const print = <A, I>(schema: Schema.Schema<A, I>, value: A): Effect.Effect<void> =>
+  Effect.flatMap(Effect.orDie(Schema.encode(Schema.parseJson(schema))(value)), Console.log)

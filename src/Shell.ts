@@ -1,0 +1,168 @@
+/**
+ * One Layer that is the whole of Embedbox, composed from settings. It is built in three floors, and a host may
+ * replace any: what everything stands on (a database, an embedder), the services over it, and what works in the
+ * background. The background is built last and ends first, so that a worker that drains still has its database.
+ * Models are imported only when a shell with one is built: who reads a status pays for no model.
+ */
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Chunker from "./Chunker.js"
+import type { StorageError } from "./Domain/Errors.js"
+import type { Embedder } from "./Embedder.js"
+import * as EmbeddingQueue from "./EmbeddingQueue.js"
+import * as EmbeddingWorker from "./EmbeddingWorker.js"
+import * as EntityOverlay from "./EntityOverlay.js"
+import * as EntityRepository from "./EntityRepository.js"
+import * as EntityService from "./EntityService.js"
+import * as Maintenance from "./Maintenance.js"
+import * as Search from "./Search.js"
+import * as Config from "./Shell/Config.js"
+import type { Storage } from "./Storage.js"
+import * as Sqlite from "./Storage/Sqlite.js"
+import * as VectorIndex from "./VectorIndex.js"
+
+/** What everything stands on. */
+export type Foundation = Storage | Embedder
+
+/** The services that a shell serves to its host. */
+export type Services =
+  | Chunker.Chunker
+  | EmbeddingQueue.EmbeddingQueue
+  | EntityOverlay.EntityOverlay
+  | EntityRepository.EntityRepository
+  | EntityService.EntityService
+  | Search.Search
+  | VectorIndex.VectorIndex
+
+/** Everything in a shell. */
+export type Shell = Foundation | Services | EmbeddingWorker.EmbeddingWorker
+
+// ---- the pieces --------------------------------------------------------------------------------------------
+
+/** The database of the settings. Serves its `SqlClient` too: share it, two on one file wait for each other. */
+export const storage = (
+  settings: Pick<Config.Settings, "database" | "busyBudget">,
+): Layer.Layer<Storage | SqlClient.SqlClient, StorageError> =>
+  Sqlite.layer({ filename: settings.database, busyBudget: settings.busyBudget })
+
+/** The queue alone: enough to see how it stands. */
+export const queue = (
+  settings: Pick<Config.Settings, "leaseDuration">,
+): Layer.Layer<EmbeddingQueue.EmbeddingQueue | EntityRepository.EntityRepository, never, Storage> =>
+  Layer.merge(
+    EmbeddingQueue.layerWith({ leaseMillis: Duration.toMillis(settings.leaseDuration) }),
+    EntityRepository.layer,
+  )
+
+/** All services; nothing runs in the background. */
+export const services = (
+  settings: Pick<Config.Settings, "leaseDuration">,
+): Layer.Layer<Services, never, Foundation> =>
+  EntityService.layer.pipe(
+    Layer.provideMerge(Search.layer),
+    Layer.provideMerge(Layer.merge(VectorIndex.layer, EntityOverlay.layer)),
+    Layer.provideMerge(Layer.merge(queue(settings), Chunker.layer)),
+  )
+
+/** Worker and maintenance. */
+export const background = (
+  settings: Omit<Config.Settings, "database">,
+): Layer.Layer<
+  EmbeddingWorker.EmbeddingWorker,
+  never,
+  Foundation | Chunker.Chunker | EmbeddingQueue.EmbeddingQueue | EntityRepository.EntityRepository
+> =>
+  Layer.merge(
+    EmbeddingWorker.layerWith({
+      pollInterval: settings.pollInterval,
+      batchSize: settings.batchSize,
+      concurrency: settings.concurrency,
+      maxProcessingTime: settings.maxProcessingTime,
+      heartbeatInterval: Duration.times(settings.leaseDuration, 1 / 3),
+      drainTimeout: settings.drainTimeout,
+    }),
+    Maintenance.layerWith({
+      cleanupInterval: settings.cleanupInterval,
+      cleanupAge: settings.cleanupAge,
+    }),
+  )
+
+const fake = Effect.promise(() => import("./Embedder/Fake.js")).pipe(
+  Effect.tap(() =>
+    Effect.logWarning("EMBEDBOX_MODEL=fake: its vectors know words, not meaning; it is for tests"),
+  ),
+  Effect.map((module): Layer.Layer<Embedder> => module.layer),
+)
+
+const fastEmbed = (
+  model: Exclude<Config.Settings["model"], "fake">,
+  settings: Pick<Config.Settings, "cacheDir" | "processes" | "threads">,
+) =>
+  Effect.promise(() => import("./Embedder/FastEmbed.js")).pipe(
+    Effect.map(
+      (module): Layer.Layer<Embedder> =>
+        module.layer({
+          model,
+          cacheDir: settings.cacheDir,
+          processes: settings.processes,
+          threads: settings.threads,
+        }),
+    ),
+  )
+
+/** The model of the settings. Nothing is loaded, built or downloaded before the first text. */
+export const embedder = ({
+  model,
+  ...settings
+}: Pick<Config.Settings, "model" | "cacheDir" | "processes" | "threads">): Layer.Layer<Embedder> =>
+  Layer.unwrapEffect(model === "fake" ? fake : fastEmbed(model, settings))
+
+// ---- the whole ---------------------------------------------------------------------------------------------
+
+/** A shell with these settings. */
+export const layerWith = (
+  settings: Config.Settings,
+): Layer.Layer<Shell | SqlClient.SqlClient, StorageError> =>
+  background(settings).pipe(Layer.provideMerge(layerWithoutWorkerWith(settings)))
+
+/** The same, but nothing runs in the background: it writes and reads, and leaves embedding to others. */
+export const layerWithoutWorkerWith = (
+  settings: Config.Settings,
+): Layer.Layer<Foundation | Services | SqlClient.SqlClient, StorageError> =>
+  services(settings).pipe(Layer.provideMerge(Layer.merge(storage(settings), embedder(settings))))
+
+/** A shell with the settings of the environment (`EMBEDBOX_*`). */
+export const layer: Layer.Layer<Shell | SqlClient.SqlClient, StorageError | Config.InvalidSettings> =
+  Layer.unwrapEffect(Effect.map(Config.load(), layerWith))
+
+/** The same without worker and maintenance. */
+export const layerWithoutWorker: Layer.Layer<
+  Foundation | Services | SqlClient.SqlClient,
+  StorageError | Config.InvalidSettings
+> = Layer.unwrapEffect(Effect.map(Config.load(), layerWithoutWorkerWith))
+
+/**
+ * A shell in which some parts are the host's own; what it does not bring is made from the settings, and settings
+ * that it does not bring are those of the environment.
+ *
+ * @example
+ * const MyShell = Shell.layerFrom({ embedder: Layer.succeed(Embedder.Embedder, mine) })
+ */
+export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never>(parts: {
+  readonly storage?: Layer.Layer<Storage, E1, R1>
+  readonly embedder?: Layer.Layer<Embedder, E2, R2>
+  readonly settings?: Config.Settings
+}): Layer.Layer<Shell, E1 | E2 | StorageError | Config.InvalidSettings, R1 | R2> =>
+  Layer.unwrapEffect(
+    Effect.gen(function* () {
+      const settings = parts.settings ?? (yield* Config.load())
+      const database: Layer.Layer<Storage, E1 | StorageError, R1> = parts.storage ?? storage(settings)
+      const model: Layer.Layer<Embedder, E2, R2> = parts.embedder ?? embedder(settings)
+      return background(settings).pipe(
+        Layer.provideMerge(services(settings)),
+        Layer.provideMerge(Layer.merge(database, model)),
+      )
+    }),
+  )

@@ -1,0 +1,238 @@
+/**
+ * All settings in one place: a variable, its default, its meaning and what it may be, as data. The values of a shell,
+ * the error for a bad one and the table in the README are all made from that data, so they cannot disagree. Defaults
+ * are written as a user would write them and go through the same parsers. An empty variable counts as not set,
+ * because compose files and CI systems set empty ones.
+ */
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as LogLevel from "effect/LogLevel"
+import * as Schema from "effect/Schema"
+import * as Values from "./Values.js"
+
+/** Everything that a shell can be told. */
+export interface Settings {
+  readonly database: string
+  readonly model: Values.ModelName
+  readonly cacheDir: string
+  readonly pollInterval: Duration.Duration
+  readonly batchSize: number
+  readonly concurrency: number
+  readonly maxProcessingTime: Duration.Duration
+  readonly leaseDuration: Duration.Duration
+  readonly drainTimeout: Duration.Duration
+  readonly cleanupInterval: Duration.Duration
+  readonly cleanupAge: Duration.Duration
+  readonly busyBudget: Duration.Duration
+  /** Nothing: as many as suit the model. */
+  readonly processes: number | undefined
+  /** Nothing: as many as suit the model. */
+  readonly threads: number | undefined
+  readonly logFormat: Values.LogFormat
+  readonly logLevel: LogLevel.LogLevel
+}
+
+/** One setting: how it is called, what it is when nobody says, and what it may be. */
+export interface Setting<A> {
+  readonly variable: `EMBEDBOX_${string}`
+  readonly fallback: string
+  readonly meaning: string
+  readonly value: Values.Parser<A>
+}
+
+type Table = { readonly [Name in keyof Settings]: Setting<Settings[Name]> }
+
+/** Every setting with its default, in the order in which people read them. */
+export const settings: Table = {
+  database: {
+    variable: "EMBEDBOX_DATABASE",
+    fallback: "~/.local/share/embedbox/embedbox.sqlite",
+    meaning: "The SQLite file; its folder is made when missing. `XDG_DATA_HOME` moves the default.",
+    value: Values.path,
+  },
+  model: {
+    variable: "EMBEDBOX_MODEL",
+    fallback: "all-MiniLM-L6-v2",
+    meaning: "The embedding model. The default ships with the package; the bge models are downloaded once.",
+    value: Values.modelName,
+  },
+  cacheDir: {
+    variable: "EMBEDBOX_CACHE_DIR",
+    fallback: "~/.cache/embedbox",
+    meaning: "Where models are kept. `XDG_CACHE_HOME` moves the default.",
+    value: Values.path,
+  },
+  concurrency: {
+    variable: "EMBEDBOX_CONCURRENCY",
+    fallback: "2",
+    meaning: "Batches that a worker has in hand at once.",
+    value: Values.count(1, 64),
+  },
+  batchSize: {
+    variable: "EMBEDBOX_BATCH_SIZE",
+    fallback: "1",
+    meaning: "Jobs in a batch: they are embedded together and stored in one transaction.",
+    value: Values.count(1, 1000),
+  },
+  processes: {
+    variable: "EMBEDBOX_PROCESSES",
+    fallback: "auto",
+    meaning: "Child processes that run the model. `auto` fits it to the model and the processor's cores.",
+    value: Values.countOrAuto(1, 64),
+  },
+  threads: {
+    variable: "EMBEDBOX_THREADS",
+    fallback: "auto",
+    meaning: "Threads in each of them.",
+    value: Values.countOrAuto(1, 256),
+  },
+  pollInterval: {
+    variable: "EMBEDBOX_POLL_INTERVAL",
+    fallback: "100 millis",
+    meaning: "How often a worker looks for jobs that another process wrote.",
+    value: Values.duration("1 milli", "1 hour"),
+  },
+  maxProcessingTime: {
+    variable: "EMBEDBOX_MAX_PROCESSING_TIME",
+    fallback: "5 minutes",
+    meaning: "Deadline of one attempt at a job.",
+    value: Values.duration("1 second", "24 hours"),
+  },
+  leaseDuration: {
+    variable: "EMBEDBOX_LEASE_DURATION",
+    fallback: "30 seconds",
+    meaning: "How long a claimed job is safe from others when its worker goes silent.",
+    value: Values.duration("1 second", "1 hour"),
+  },
+  drainTimeout: {
+    variable: "EMBEDBOX_DRAIN_TIMEOUT",
+    fallback: "10 seconds",
+    meaning: "Grace period at the end: what is not embedded by then goes back into the queue, uncounted.",
+    value: Values.duration("0 millis", "10 minutes"),
+  },
+  cleanupInterval: {
+    variable: "EMBEDBOX_CLEANUP_INTERVAL",
+    fallback: "1 hour",
+    meaning: "How often receipts of completed jobs are cleared away.",
+    value: Values.duration("1 second", "7 days"),
+  },
+  cleanupAge: {
+    variable: "EMBEDBOX_CLEANUP_AGE",
+    fallback: "24 hours",
+    meaning: "How long such a receipt is kept.",
+    value: Values.duration("1 second", "3650 days"),
+  },
+  busyBudget: {
+    variable: "EMBEDBOX_BUSY_BUDGET",
+    fallback: "10 seconds",
+    meaning: "How long to wait for another process that holds the database before giving up.",
+    value: Values.duration("0 millis", "10 minutes"),
+  },
+  logFormat: {
+    variable: "EMBEDBOX_LOG_FORMAT",
+    fallback: "auto",
+    meaning: "Logs go to standard error. `auto` is `pretty` on a terminal, else `logfmt`.",
+    value: Values.logFormat,
+  },
+  logLevel: {
+    variable: "EMBEDBOX_LOG_LEVEL",
+    fallback: "info",
+    meaning: "The least that is logged. The command line's default is `warning`.",
+    value: Values.logLevel,
+  },
+}
+
+/** Defaults other than the table's, as they would be written into the variable. */
+export type Fallbacks = { readonly [Name in keyof Settings]?: string | undefined }
+
+/** Settings that are not as they must be: one line for each. */
+export class InvalidSettings extends Schema.TaggedError<InvalidSettings>()("InvalidSettings", {
+  problems: Schema.Array(Schema.String),
+}) {
+  override get message() {
+    return this.problems.join("\n")
+  }
+}
+
+/** A value as it is told back: on one line, and not a page of it. */
+const shown = (value: string) => JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+
+const optional = (variable: string) => Config.withDefault(Config.string(variable), "")
+
+const read = <A>(setting: Setting<A>, fallback: Config.Config<string>): Config.Config<A> =>
+  Config.all([optional(setting.variable), fallback]).pipe(
+    Config.mapOrFail(([given, otherwise]) =>
+      Either.mapLeft(Values.parse(setting.value, given.trim() === "" ? otherwise : given), () =>
+        ConfigError.InvalidData(
+          [],
+          `${setting.variable} is ${shown(given)}: it must be ${setting.value.expected} (default: ${otherwise})`,
+        ),
+      ),
+    ),
+  )
+
+/** Where the XDG convention puts files of a kind; a relative folder there is to be ignored. */
+const place = (variable: string, otherwise: string) =>
+  Config.map(optional(variable), (folder) => (Values.isAbsolutePath(folder) ? folder : otherwise))
+
+/** All settings, read from `EMBEDBOX_*`, with some defaults of the caller's. */
+export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> => {
+  const of = <Name extends keyof Settings>(name: Name): Config.Config<Settings[Name]> =>
+    read(settings[name], Config.succeed(fallbacks[name] ?? settings[name].fallback))
+  const within = (name: "database" | "cacheDir", folder: Config.Config<string>, rest: string) =>
+    fallbacks[name] === undefined
+      ? read(
+          settings[name],
+          Config.map(folder, (found) => `${found}/${rest}`),
+        )
+      : of(name)
+  return Config.all({
+    database: within("database", place("XDG_DATA_HOME", "~/.local/share"), "embedbox/embedbox.sqlite"),
+    model: of("model"),
+    cacheDir: within("cacheDir", place("XDG_CACHE_HOME", "~/.cache"), "embedbox"),
+    concurrency: of("concurrency"),
+    batchSize: of("batchSize"),
+    processes: of("processes"),
+    threads: of("threads"),
+    pollInterval: of("pollInterval"),
+    maxProcessingTime: of("maxProcessingTime"),
+    leaseDuration: of("leaseDuration"),
+    drainTimeout: of("drainTimeout"),
+    cleanupInterval: of("cleanupInterval"),
+    cleanupAge: of("cleanupAge"),
+    busyBudget: of("busyBudget"),
+    logFormat: of("logFormat"),
+    logLevel: of("logLevel"),
+  })
+}
+
+/** All settings, read from `EMBEDBOX_*`. */
+export const config: Config.Config<Settings> = configWith()
+
+const problemsOf = (error: ConfigError.ConfigError): ReadonlyArray<string> => {
+  switch (error._op) {
+    case "And":
+    case "Or":
+      return [...problemsOf(error.left), ...problemsOf(error.right)]
+    default:
+      return [error.message]
+  }
+}
+
+/** The settings, or one line for each that is wrong. */
+export const load = (fallbacks?: Fallbacks): Effect.Effect<Settings, InvalidSettings> =>
+  Effect.mapError(configWith(fallbacks), (error) => new InvalidSettings({ problems: problemsOf(error) }))
+
+/** The table of settings, in markdown, as the README has it. */
+export const table = (): string =>
+  [
+    "| variable | default | takes | what it is |",
+    "|---|---|---|---|",
+    ...Object.values(settings).map(
+      ({ fallback, meaning, value, variable }) =>
+        `| \`${variable}\` | \`${fallback}\` | ${value.takes} | ${meaning} |`,
+    ),
+  ].join("\n")

@@ -1,0 +1,59 @@
+/**
+ * The life of the daemon as an Effect, so that `main.ts` is composition only. It opens the shell, says on what it
+ * works, and waits for its interruption; a finalizer says when all is drained. What makes it fail to start (a
+ * setting, the database) is one plain line, since the reader is a person or a service manager and no stack would
+ * help either.
+ */
+import type { Teardown } from "@effect/platform/Runtime"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type { StorageError } from "../Domain/Errors.js"
+import * as Shell from "../Shell.js"
+import * as Config from "./Config.js"
+import * as Logging from "./Logging.js"
+
+/** What the log says of the settings at the start. */
+const told = (settings: Config.Settings) => ({
+  database: settings.database,
+  model: settings.model,
+  concurrency: settings.concurrency,
+  batchSize: settings.batchSize,
+  processes: settings.processes ?? "auto",
+  threads: settings.threads ?? "auto",
+  pollInterval: Duration.format(settings.pollInterval),
+  maxProcessingTime: Duration.format(settings.maxProcessingTime),
+  lease: Duration.format(settings.leaseDuration),
+  drainTimeout: Duration.format(settings.drainTimeout),
+  cleanup: `after ${Duration.format(settings.cleanupAge)}, every ${Duration.format(settings.cleanupInterval)}`,
+})
+
+const life = (settings: Config.Settings): Effect.Effect<never, StorageError> =>
+  Effect.gen(function* () {
+    yield* Layer.build(Shell.layerWith(settings))
+    yield* Effect.logInfo("embedbox is ready").pipe(Effect.annotateLogs(told(settings)))
+    // Added last, so it is the first thing to happen at the end.
+    yield* Effect.addFinalizer(() => Effect.logInfo("stopping"))
+    return yield* Effect.never
+  }).pipe(
+    Effect.scoped,
+    // By then everything is drained and closed.
+    Effect.onInterrupt(() => Effect.logInfo("stopped")),
+    Effect.provide(Logging.layer(settings)),
+  )
+
+/** Runs until interrupted. */
+export const run: Effect.Effect<never, Config.InvalidSettings | StorageError> = Effect.flatMap(
+  Config.load(),
+  life,
+)
+
+/** Says in one line why it could not start or go on; being asked to stop is success. */
+export const teardown: Teardown = (exit, onExit) => {
+  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return onExit(0)
+  const problem = Cause.squash(exit.cause)
+  process.stderr.write(`embedbox: ${problem instanceof Error ? problem.message : String(problem)}\n`)
+  onExit(1)
+}

@@ -1,0 +1,115 @@
+/**
+ * What can be written into a setting: parsers that also say, in words for the user, what they take. They are stricter
+ * than those of Effect's `Config`, which makes 0 of an empty variable, takes `1e3`, and knows no ranges.
+ */
+import { homedir } from "node:os"
+import { isAbsolute, resolve } from "node:path"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Models from "../Embedder/models.js"
+
+/** Reads a trimmed text that is not empty. `expected` completes "it must be …"; `takes` is the same in short. */
+export interface Parser<A> {
+  readonly expected: string
+  readonly takes: string
+  readonly parse: (text: string) => Option.Option<A>
+}
+
+/** The value, or what would be right. */
+export const parse = <A>(parser: Parser<A>, text: string): Either.Either<A, string> =>
+  Either.fromOption(parser.parse(text.trim()), () => parser.expected)
+
+/** A whole number in decimal digits. */
+export const count = (least: number, most: number): Parser<number> => ({
+  expected: `a whole number from ${least} to ${most}`,
+  takes: `${least} to ${most}`,
+  parse: (text) =>
+    /^\d{1,9}$/.test(text)
+      ? Option.filter(Option.some(Number(text)), (value) => value >= least && value <= most)
+      : Option.none(),
+})
+
+/** The same, or `auto` for nothing. */
+export const countOrAuto = (least: number, most: number): Parser<number | undefined> => {
+  const some = count(least, most)
+  return {
+    expected: `${some.expected}, or auto`,
+    takes: `${some.takes}, or auto`,
+    parse: (text) => (text.toLowerCase() === "auto" ? Option.some(undefined) : some.parse(text)),
+  }
+}
+
+const units: ReadonlyArray<readonly [names: RegExp, millis: number]> = [
+  [/^(ms|millis?|milliseconds?)$/, 1],
+  [/^(s|secs?|seconds?)$/, 1_000],
+  [/^(m|mins?|minutes?)$/, 60_000],
+  [/^(h|hours?)$/, 3_600_000],
+  [/^(d|days?)$/, 86_400_000],
+]
+
+const millisOf = (text: string): number | undefined => {
+  const [, amount, unit] = /^(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+)$/i.exec(text) ?? []
+  const [, millis] = units.find(([names]) => names.test(unit?.toLowerCase() ?? "")) ?? []
+  return amount === undefined || millis === undefined ? undefined : Number(amount) * millis
+}
+
+/** A number with its unit, in Effect's way (`5 minutes`, `100 millis`) or a shorter one (`5m`, `100ms`). */
+export const duration = (
+  least: Duration.DurationInput,
+  most: Duration.DurationInput,
+): Parser<Duration.Duration> => ({
+  expected: `a duration such as 250ms, 30s or "5 minutes", from ${Duration.format(least)} to ${Duration.format(most)}`,
+  takes: `a duration, ${Duration.format(least)} to ${Duration.format(most)}`,
+  parse: (text) =>
+    Option.fromNullable(millisOf(text)).pipe(
+      Option.map(Duration.millis),
+      Option.filter(Duration.between({ minimum: Duration.decode(least), maximum: Duration.decode(most) })),
+    ),
+})
+
+/** One of some words, in any case. */
+export const oneOf = <const A extends string>(...words: ReadonlyArray<A>): Parser<A> => ({
+  expected: `one of ${words.join(", ")}`,
+  takes: words.join(", "),
+  parse: (text) => Option.fromNullable(words.find((word) => word.toLowerCase() === text.toLowerCase())),
+})
+
+/** A path made absolute; a leading `~/` is the user's home, also where no shell expands it. */
+export const path: Parser<string> = {
+  expected: "a path",
+  takes: "a path",
+  parse: (text) =>
+    text.includes("\0")
+      ? Option.none()
+      : Option.some(text === ":memory:" ? text : resolve(text.replace(/^~(?=$|\/)/, () => homedir()))),
+}
+
+export const isAbsolutePath = (text: string): boolean => isAbsolute(text)
+
+/** How logs are written. */
+export type LogFormat = "auto" | "pretty" | "logfmt" | "json"
+export const logFormat: Parser<LogFormat> = oneOf("auto", "pretty", "logfmt", "json")
+
+const levels = {
+  trace: LogLevel.Trace,
+  debug: LogLevel.Debug,
+  info: LogLevel.Info,
+  warning: LogLevel.Warning,
+  error: LogLevel.Error,
+  none: LogLevel.None,
+}
+
+const levelName = oneOf("trace", "debug", "info", "warning", "error", "none")
+
+/** The least that is logged. */
+export const logLevel: Parser<LogLevel.LogLevel> = {
+  expected: levelName.expected,
+  takes: levelName.takes,
+  parse: (text) => Option.map(levelName.parse(text), (name) => levels[name]),
+}
+
+/** What makes the vectors: an offered model, or `fake`, which needs none and finds nothing by meaning. */
+export type ModelName = Models.ModelName | "fake"
+export const modelName: Parser<ModelName> = oneOf(...Models.ModelName.literals, "fake")

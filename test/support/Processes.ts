@@ -1,0 +1,111 @@
+/**
+ * Runs the real programs (`bin.ts`, `main.ts`) as processes of their own, through tsx, so that no build is needed.
+ * Nothing sleeps: a test waits for a line that a process writes, or for its end.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The process ended without saying what was awaited. */
+export class EndedSilently extends Schema.TaggedError<EndedSilently>()("EndedSilently", {
+  awaited: Schema.String,
+  said: Schema.String,
+}) {}
+
+export interface Running {
+  readonly pid: number
+  /** Ends when standard output or error contains this text; fails when the process ends without it. */
+  readonly says: (text: string) => Effect.Effect<void, EndedSilently>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
+  readonly ended: Effect.Effect<Ended>
+}
+
+export interface Options {
+  readonly env?: { readonly [name: string]: string | undefined }
+  readonly stdin?: string
+}
+
+/** The environment of a test's process: none of the caller's settings, no colours, the fake model. */
+const environment = (env: Options["env"]) => {
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) =>
+        !name.startsWith("EMBEDBOX_") && !["NO_COLOR", "FORCE_COLOR", "NODE_OPTIONS"].includes(name),
+    ),
+  )
+  const wanted = Object.entries({ EMBEDBOX_MODEL: "fake", ...env }).filter(([, value]) => value !== undefined)
+  return { ...inherited, ...Object.fromEntries(wanted) }
+}
+
+/** Starts `src/<program>`; it is killed when the scope closes, if it still runs then. */
+export const start = (
+  program: "bin.ts" | "main.ts",
+  args: ReadonlyArray<string>,
+  options: Options = {},
+): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const ended = yield* Deferred.make<Ended>()
+    const heard = new Set<() => void>()
+    let stdout = ""
+    let stderr = ""
+    const child: ChildProcess = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(process.execPath, ["--import", "tsx", join(root, "src", program), ...args], {
+          cwd: root,
+          env: environment(options.env),
+          stdio: "pipe",
+        }),
+      ),
+      (child) => Effect.sync(() => child.kill("SIGKILL")),
+    )
+    const hear = () => heard.forEach((listener) => listener())
+    child.stdout?.on("data", (text) => {
+      stdout += String(text)
+      hear()
+    })
+    child.stderr?.on("data", (text) => {
+      stderr += String(text)
+      hear()
+    })
+    child.on("close", (code, signal) => {
+      Deferred.unsafeDone(ended, Effect.succeed({ code, signal, stdout, stderr }))
+      hear()
+    })
+    child.stdin?.on("error", () => undefined)
+    child.stdin?.end(options.stdin ?? "")
+    const says = (text: string) =>
+      Effect.async<void, EndedSilently>((resume) => {
+        const look = () => {
+          if (stdout.includes(text) || stderr.includes(text)) resume(Effect.void)
+          else if (child.exitCode !== null || child.signalCode !== null) {
+            resume(Effect.fail(new EndedSilently({ awaited: text, said: `${stdout}\n${stderr}` })))
+          }
+        }
+        heard.add(look)
+        look()
+        return Effect.sync(() => heard.delete(look))
+      })
+    return {
+      pid: child.pid ?? 0,
+      says,
+      signal: (signal) => Effect.sync(() => child.kill(signal)),
+      ended: Deferred.await(ended),
+    }
+  })
+
+/** Runs it to its end. */
+export const run = (program: "bin.ts" | "main.ts", args: ReadonlyArray<string>, options: Options = {}) =>
+  Effect.scoped(Effect.flatMap(start(program, args, options), ({ ended }) => ended))
