@@ -179,28 +179,29 @@ export const make = Effect.gen(function* () {
     })
 
   const write = <E>(intent: Intent<E>) =>
-    Effect.gen(function* () {
-      // A look without the write lock: imports of unchanged folders must not pay for a commit each.
-      const glance = yield* plan(intent)
-      if (glance.change === "unchanged") return glance
-      return yield* storage.write(
-        Effect.gen(function* () {
-          const planned = yield* plan(intent)
-          if (planned.change === "unchanged") return planned
-          const { change, entity, live, stored } = planned
-          const entityId = intent.key.entityId
-          const inputHash = chunker.inputHash(entity)
-          if (Option.isNone(live) && Option.isSome(stored) && stored.value.inputHash === inputHash) {
-            const generation = yield* queue.nextGeneration
-            yield* repository.storeUnembedded({ ...stored.value, entity, generation })
-            return { change, entityId, jobId: stored.value.jobId } satisfies WriteReceipt
-          }
-          const job = yield* queue.enqueue(entity, intent.options)
-          yield* repository.indexText(entity, job.generation)
-          return { change, entityId, jobId: job.jobId } satisfies WriteReceipt
-        }),
-      )
-    })
+    storage.write(
+      Effect.gen(function* () {
+        const planned = yield* plan(intent)
+        if (planned.change === "unchanged") return planned
+        const { change, entity, live, stored } = planned
+        const entityId = intent.key.entityId
+        const inputHash = chunker.inputHash(entity)
+        if (Option.isNone(live) && Option.isSome(stored) && stored.value.inputHash === inputHash) {
+          const generation = yield* queue.nextGeneration
+          yield* repository.storeUnembedded({ ...stored.value, entity, generation })
+          return { change, entityId, jobId: stored.value.jobId } satisfies WriteReceipt
+        }
+        const job = yield* queue.enqueue(entity, intent.options)
+        yield* repository.indexText(entity, job.generation)
+        return { change, entityId, jobId: job.jobId } satisfies WriteReceipt
+      }),
+    )
+
+  /** A look without the write lock comes first: imports of unchanged folders must not pay for a commit each. */
+  const writeIfChanged = <E>(intent: Intent<E>) =>
+    Effect.flatMap(plan(intent), (glance) =>
+      glance.change === "unchanged" ? Effect.succeed(glance) : write(intent),
+    )
 
   const keyFor = (input: Input.CheckedInput) =>
     Effect.map(
@@ -224,14 +225,14 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const checked = yield* Input.check(input)
       const key = yield* keyFor(checked)
-      return yield* write({ key, fields: () => Effect.succeed(checked), options })
+      return yield* writeIfChanged({ key, fields: () => Effect.succeed(checked), options })
     }).pipe(Effect.withSpan("EntityService.upsertEntity"))
 
   const updateEntity = (entityId: string, patch: EntityPatch, entityType?: string) =>
     Effect.gen(function* () {
       const { content, metadata } = yield* Input.checkPatch(patch)
       const key = yield* overlay.resolve(entityId, entityType)
-      return yield* write({
+      return yield* writeIfChanged({
         key,
         fields: (newest) =>
           newest === undefined

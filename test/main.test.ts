@@ -105,7 +105,7 @@ describe("the daemon", { timeout: 180_000 }, () => {
       assert.strictEqual(stdout, "")
       assert.strictEqual(
         stderr,
-        'embedbox: EMBEDBOX_BATCH_SIZE is "0": it must be a whole number from 1 to 1000 (default: 1)\n',
+        'embedbox: EMBEDBOX_BATCH_SIZE is "0": it must be a whole number from 1 to 1000 (default: 8)\n',
       )
     }),
   )

@@ -7,6 +7,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Path from "node:path"
 import { Embedder } from "../../src/Embedder.js"
 import * as BundledModel from "../../src/Embedder/BundledModel.js"
@@ -148,7 +149,12 @@ const program = Effect.gen(function* () {
   report({ ...now, old })
 })
 
-Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NodeContext.layer))).catch((error: unknown) => {
-  say(String(error))
-  process.exitCode = 1
-})
+// Standard output is for the figures.
+const logs = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+
+Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Layer.merge(NodeContext.layer, logs)))).catch(
+  (error: unknown) => {
+    say(String(error))
+    process.exitCode = 1
+  },
+)
