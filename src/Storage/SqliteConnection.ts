@@ -5,7 +5,7 @@
  * constructor waits five seconds with the event loop stopped and fails as a defect.
  */
 import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import type { Connection } from "@effect/sql/SqlConnection"
@@ -54,16 +54,34 @@ const refuse = (trouble: StorageTrouble, reason: string, cause?: unknown) =>
 const errnoOf = (cause: unknown) =>
   Predicate.isRecord(cause) && typeof cause["code"] === "string" ? cause["code"] : "unknown"
 
+/**
+ * Makes a folder and those above it, one by one: Node's own `recursive` never returns where the parent is there and
+ * says that it is not, as `/proc` does.
+ */
+const makeFolders = (folder: string): Effect.Effect<void, { readonly cause: unknown }> =>
+  Effect.suspend(() =>
+    existsSync(folder)
+      ? Effect.void
+      : Effect.zipRight(
+          makeFolders(dirname(folder)),
+          Effect.try({ try: () => mkdirSync(folder), catch: (cause) => ({ cause }) }),
+        ),
+  ).pipe(
+    // Another process may have been quicker.
+    Effect.catchIf(
+      ({ cause }) => errnoOf(cause) === "EEXIST",
+      () => Effect.void,
+    ),
+  )
+
 const makeFolder = (filename: string) =>
-  Effect.try({
-    try: () => mkdirSync(dirname(filename), { recursive: true }),
-    catch: (cause) =>
-      refuse(
-        errnoOf(cause) === "EROFS" ? "ReadOnly" : "CannotOpen",
-        `the folder of ${filename} cannot be made (${errnoOf(cause)}): choose a path where this user may write`,
-        cause,
-      ),
-  })
+  Effect.mapError(makeFolders(dirname(resolve(filename))), ({ cause }) =>
+    refuse(
+      errnoOf(cause) === "EROFS" ? "ReadOnly" : "CannotOpen",
+      `the folder of ${filename} cannot be made (${errnoOf(cause)}): choose a path where this user may write`,
+      cause,
+    ),
+  )
 
 /** Asked before SQLite is, because SQLite opens a read-only file without a word and fails at the first write. */
 const checkPath = (filename: string) =>

@@ -96,6 +96,17 @@ describe("opening a file", () => {
     }),
   )
 
+  it.scoped("refuses a folder that cannot be made, and does not try for ever", () =>
+    Effect.gen(function* () {
+      const file = yield* someDatabase
+      yield* expectRefused(join(file, "below", "test.db"), "CannotOpen", /cannot be made \(E(NOTDIR|EXIST)\)/)
+      // Linux only: here a parent that is there says that it is not, which Node's recursive mkdir does not survive.
+      if (process.platform === "linux") {
+        yield* expectRefused("/proc/no/such/test.db", "CannotOpen", /cannot be made \(ENOENT\)/)
+      }
+    }),
+  )
+
   it.scoped("refuses what is no file", () =>
     Effect.gen(function* () {
       const folder = yield* tempFolder
