@@ -37,6 +37,11 @@ export * as EmbeddingWorker from "./EmbeddingWorker.js"
 /** What keeps it tidy. */
 export * as Maintenance from "./Maintenance.js"
 
+/** Checks every promise on a live database, and mends what is safe to mend. */
+export * as Doctor from "./Doctor.js"
+/** A consistent copy while workers run. */
+export * as Backup from "./Backup.js"
+
 /** The tag that any embedder serves. */
 export * as Embedder from "./Embedder.js"
 /** Real models in child processes. */

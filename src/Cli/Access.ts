@@ -1,5 +1,5 @@
 /**
- * What commands work on, as they see it: three Layers of rising weight, so that each command opens no more than it
+ * What commands work on, as they see it: Layers of rising weight, so that each command opens no more than it
  * needs. Commands know services and nobody above; the entry point composes a shell and puts it behind this tag.
  */
 import * as Context from "effect/Context"
@@ -7,9 +7,11 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { StorageError } from "../Domain/Errors.js"
+import type { Doctor } from "../Doctor.js"
 import type { EmbeddingQueue } from "../EmbeddingQueue.js"
 import type { EntityRepository } from "../EntityRepository.js"
 import type { EntityService } from "../EntityService.js"
+import type { Storage } from "../Storage.js"
 
 /** Settings that are not as they must be: one line for each. */
 export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings", {
@@ -38,6 +40,8 @@ export class Access extends Context.Tag("embedbox/Cli/Access")<
     readonly settings: Effect.Effect<ReadonlyArray<{ readonly variable: string; readonly fallback: string }>>
     /** The queue and what is stored: no model. */
     readonly queue: Opened<EmbeddingQueue | EntityRepository>
+    /** The database itself: its examination and its copy. No model. */
+    readonly database: Opened<Doctor | Storage>
     /** Writing, reading and searching; the model is started by the first question. */
     readonly services: Opened<EntityService | EmbeddingQueue>
     /** The same, and a worker that empties the queue beside it. */

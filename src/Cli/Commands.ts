@@ -141,10 +141,39 @@ const job = Command.make(
     ),
 ).pipe(Command.withDescription("How the embedding of a note stands."))
 
+const doctor = Command.make(
+  "doctor",
+  {
+    repair: Options.boolean("repair").pipe(
+      Options.withDescription("Mend what can be mended safely; notes and boxes are never removed."),
+    ),
+    json,
+  },
+  (given) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./Doctor.js")),
+      ({ run }) => run(given),
+    ),
+).pipe(Command.withDescription("Check the database, while others work on it."))
+
+const backup = Command.make(
+  "backup",
+  {
+    file: Args.text({ name: "file" }).pipe(Args.withDescription("The copy; it must not exist yet.")),
+    json,
+  },
+  (given) =>
+    Effect.flatMap(
+      Effect.promise(() => import("./Backup.js")),
+      ({ run }) => run(given),
+    ),
+).pipe(Command.withDescription("Copy the database, while others work on it."))
+
 /** Options that take no value: needed to tell a value from an argument. */
 export const switches: ReadonlySet<string> = new Set([
   "--json",
   "--wait",
+  "--repair",
   "--help",
   "-h",
   "--version",
@@ -165,9 +194,11 @@ export const summaries: ReadonlyArray<Summary> = [
   { usage: "get <id>", meaning: "Print a note as it is now, embedded or not." },
   { usage: "status", meaning: "How many notes are stored, waiting and failed." },
   { usage: "job <id>", meaning: "How the embedding of a note stands. --wait stays until it ends." },
+  { usage: "doctor", meaning: "Check the database. --repair mends what can be mended safely." },
+  { usage: "backup <file>", meaning: "Copy the database, while others work on it." },
 ]
 
 /** The whole command line. */
 export const command = Command.make("embedbox").pipe(
-  Command.withSubcommands([add, importFolder, search, get, status, job]),
+  Command.withSubcommands([add, importFolder, search, get, status, job, doctor, backup]),
 )

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { EntityNotFound } from "../Domain/Errors.js"
+import { EntityNotFound, InvalidEntity } from "../Domain/Errors.js"
 import * as Screen from "./Screen.js"
 
 /** What a command ends with. Documented in the README: scripts rely on it. */
@@ -28,6 +28,13 @@ export class WrongUsage extends Schema.TaggedError<WrongUsage>()("WrongUsage", {
 /** The command did its work, and some of its items failed; it has said which. */
 export class SomeFailed extends Schema.TaggedError<SomeFailed>()("SomeFailed", { count: Schema.Number }) {}
 
+/** The database is not in order; the command has said in what. */
+export class NotInOrder extends Schema.TaggedError<NotInOrder>()("NotInOrder", { count: Schema.Number }) {
+  override get message() {
+    return this.count === 1 ? "1 violation was found" : `${this.count} violations were found`
+  }
+}
+
 /** What is told of a failure. No lines: it has been told already. */
 export interface Told {
   readonly code: number
@@ -45,6 +52,11 @@ const advice: { readonly [tag: string]: { readonly code: number; readonly todo: 
   FolderUnreadable: { code: codes.usage, todo: "check the path and its permissions" },
   JobFailed: { code: codes.failed, todo: "the note is kept; mend the cause and save it again to retry" },
   EmbeddingError: { code: codes.failed, todo: "notes are safe; `--mode lexical` searches without the model" },
+  NotInOrder: {
+    code: codes.failed,
+    todo: "`embedbox doctor --repair` mends what is safe to mend; what it leaves needs a backup, or a look at the file",
+  },
+  BackupRefused: { code: codes.usage, todo: "name a new file in a folder where you may write" },
   BadSettings: { code: codes.failed, todo: "mend or unset the variable; the README lists all settings" },
   StorageError: {
     code: codes.failed,
@@ -65,6 +77,9 @@ const ofError = (error: unknown): Told => {
   }
   if (error instanceof WrongUsage) return { code: codes.usage, lines: [error.reason, error.advice] }
   if (error instanceof SomeFailed) return { code: codes.partly, lines: [] }
+  if (error instanceof InvalidEntity && error.field === "question") {
+    return { code: codes.usage, lines: [error.message, "ask in a line or two"] }
+  }
   if (error instanceof EntityNotFound) {
     return {
       code: codes.notFound,
@@ -93,7 +108,10 @@ export const tell = (exit: Exit.Exit<unknown, unknown>): Told => {
     onSome: ofError,
     onNone: () =>
       Cause.isInterruptedOnly(exit.cause)
-        ? { code: codes.interrupted, lines: [] }
+        ? {
+            code: codes.interrupted,
+            lines: ["interrupted: what was saved is safe", "run the same command again to go on"],
+          }
         : unexpected(Cause.squash(exit.cause)),
   })
 }

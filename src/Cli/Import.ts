@@ -13,7 +13,7 @@ import { Access } from "./Access.js"
 import { SomeFailed } from "./Failure.js"
 import * as Output from "./Output.js"
 import * as Progress from "./Progress.js"
-import { pausedNotice, Screen } from "./Screen.js"
+import { oneLine, pausedNotice, Screen } from "./Screen.js"
 
 export interface Given {
   readonly folder: string
@@ -73,9 +73,11 @@ const summary = (screen: typeof Screen.Service, report: Report, waited: boolean)
   const { created, embedded, failed, files, skipped, unchanged, updated } = report
   return [
     `${files} files: ${created} new, ${updated} changed, ${unchanged} unchanged, ${skipped.length} skipped`,
-    ...skipped.map(({ path, reason }) => screen.yellow(`  skipped ${path}: ${reason}`)),
+    ...skipped.map(({ path, reason }) => screen.yellow(`  skipped ${oneLine(path)}: ${oneLine(reason)}`)),
     ...(embedded === null ? [] : [`${embedded} embedded, ${failed?.length ?? 0} failed`]),
-    ...(failed ?? []).map(({ entityId, reason }) => screen.red(`  failed ${entityId}: ${reason}`)),
+    ...(failed ?? []).map(({ entityId, reason }) =>
+      screen.red(`  failed ${oneLine(entityId)}: ${oneLine(reason)}`),
+    ),
     ...(waited || created + updated === 0
       ? []
       : [

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { JsonObject } from "../Domain/Entity.js"
 import { JobStatus, Outcome } from "../Domain/Job.js"
+import { Invariant } from "../Doctor/Diagnosis.js"
 
 /** How an entity's embedding stands. */
 export const Embedding = Schema.Struct({
@@ -93,6 +94,48 @@ export const Imported = Schema.Struct({
   failed: Schema.NullOr(
     Schema.Array(Schema.Struct({ entityId: Schema.String, jobId: Schema.String, reason: Schema.String })),
   ),
+})
+
+/** `embedbox doctor`; `repairs` is null without `--repair`, and what is found is found after it. */
+export const Diagnosed = Schema.Struct({
+  database: Schema.String,
+  violations: Schema.Number,
+  checks: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      invariant: Invariant,
+      /** Rows that were looked at. */
+      rows: Schema.Number,
+      found: Schema.Number,
+      /** The first hundred of them. */
+      violations: Schema.Array(
+        Schema.Struct({
+          message: Schema.String,
+          entityType: Schema.NullOr(Schema.String),
+          entityId: Schema.NullOr(Schema.String),
+          jobId: Schema.NullOr(Schema.String),
+        }),
+      ),
+    }),
+  ),
+  repairs: Schema.NullOr(
+    Schema.Struct({
+      claimsTakenBack: Schema.Number,
+      vectorsRemoved: Schema.Number,
+      textsRemoved: Schema.Number,
+      textsWritten: Schema.Number,
+    }),
+  ),
+})
+
+/** `embedbox backup` */
+export const BackedUp = Schema.Struct({
+  path: Schema.String,
+  bytes: Schema.Number,
+  /** Entities that are embedded and stored. */
+  entities: Schema.Number,
+  waiting: Schema.Number,
+  failed: Schema.Number,
 })
 
 /** Prints one document as one line. */

@@ -36,6 +36,9 @@ export const pausedNotice = "embedbox: the queue is paused; waiting until somebo
 // oxlint-disable-next-line no-control-regex
 export const escapes = /\u001b\[[0-9;?]*[A-Za-z]/g
 
+/** Somebody's text on one line: what could move a cursor, ring a bell or forge a line is white space. */
+export const oneLine = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ")
+
 const plain = (values: ReadonlyArray<unknown>) =>
   values.map((value) =>
     typeof value === "string" ? value.replace(escapes, "").replace(/[ \t]+$/gm, "") : value,

@@ -5,7 +5,7 @@ import type { SearchAnswer, SearchMode, SearchResult } from "../Domain/Search.js
 import { EntityService } from "../EntityService.js"
 import { Access } from "./Access.js"
 import * as Output from "./Output.js"
-import { Screen } from "./Screen.js"
+import { oneLine, Screen } from "./Screen.js"
 
 export interface Given {
   readonly text: ReadonlyArray<string>
@@ -36,8 +36,8 @@ const render = (screen: typeof Screen.Service) => (result: SearchResult, index: 
   ].join(", ")
   const number = `${index + 1}.`.padEnd(4)
   return [
-    `${number}${screen.bold(result.title)}`,
-    `    ${screen.dim(`${result.entityType} ${result.entityId}  (${how})`)}`,
+    `${number}${screen.bold(oneLine(result.title))}`,
+    `    ${screen.dim(`${result.entityType} ${oneLine(result.entityId)}  (${how})`)}`,
     ...wrap(result.excerpt, screen.width - 4).map((line) => `    ${line}`),
   ].join("\n")
 }
@@ -47,7 +47,10 @@ const blindSpots = (answer: SearchAnswer): ReadonlyArray<string> => [
   ...(answer.notice === undefined ? [] : [`Note: ${answer.notice}`]),
   ...(answer.pending === 0 || answer.mode === "lexical"
     ? []
-    : [`Note: ${answer.pending} not embedded yet: found by words only, or by older text`]),
+    : [
+        `Note: ${answer.pending} not embedded yet: ${answer.mode === "semantic" ? "not found by meaning" : "found by words only"}, or by older text`,
+        "      a daemon embeds them, or any command with --wait",
+      ]),
   ...(answer.failed === 0 || answer.mode === "lexical"
     ? []
     : [`Note: ${answer.failed} could not be embedded: found by words only`]),

@@ -35,7 +35,7 @@ const stride = 80
  * words tell more, so each word counts once per stretch, weighted by its length.
  */
 export const excerptOf = (text: string, wanted: ReadonlyArray<string>): string => {
-  const folded = text.replace(/\s+/g, " ").trim()
+  const folded = text.replace(/[\s\p{Cc}]+/gu, " ").trim()
   if (folded.length <= excerptLength) return folded
   const words = [...new Set(wanted)].filter((word) => word.length > 2)
   const cut = (start: number): readonly [from: number, until: number] => {

@@ -38,6 +38,15 @@ const opened = <Services, E>(make: (shell: Module, settings: Settings) => Layer.
 export const layer: Layer.Layer<Access> = Layer.succeed(Access, {
   settings: Effect.map(config, (module) => Object.values(module.settings)),
   queue: opened((module, found) => Layer.provide(module.queue(found), module.storage(found))),
+  database: Layer.unwrapEffect(
+    Effect.map(
+      Effect.promise(() => import("../Doctor.js")),
+      (doctor) =>
+        opened((module, found) =>
+          doctor.layer.pipe(Layer.provide(module.queue(found)), Layer.provideMerge(module.storage(found))),
+        ),
+    ),
+  ),
   services: opened((module, found) => module.layerWithoutWorkerWith(found)),
   working: opened((module, found) => module.layerWith(found)),
 })

@@ -126,6 +126,7 @@ describe("the command line", { timeout: 180_000 }, () => {
         [["status", "--frob"], 2, /unknown argument: .--frob/],
         [["search", "x", "--limit", "0"], 2, /^embedbox: --limit takes 1 to 100\n/m],
         [["search", "x", "--limit", "ten"], 2, /ten/],
+        [["search", ""], 2, /^embedbox: question: must not be empty\n(?!.*saved)/m],
         [["search", "x", "--mode", "psychic"], 2, /hybrid/],
         [["search", "x", "--type", "no name"], 2, /must be a name/],
         [["add", join(folder, "none.md")], 2, /none\.md cannot be read: it does not exist\n/],

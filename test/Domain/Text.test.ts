@@ -62,6 +62,10 @@ const folded = (text: string) => text.replace(/\s+/g, " ").trim()
 const bare = (excerpt: string) => excerpt.replace(/^… /, "").replace(/ …$/, "")
 
 describe("excerpt", () => {
+  it("has no control characters", () => {
+    expect(excerptOf("one\u0000\u0000\u001b[31mtwo\u0085three\r\nfour", [])).toBe("one [31mtwo three four")
+  })
+
   it.prop(
     "is a stretch of the text, never too long, never with half of a character",
     [
