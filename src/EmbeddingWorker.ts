@@ -80,6 +80,28 @@ interface Look {
   readonly nextDue: number | undefined
 }
 
+/** As much text as one batch may carry, in UTF-16 code units; a longer one goes alone. */
+const batchLength = 32_768
+
+/** Batches in line order: at most so many jobs, and no small note bound to wait for a big one. */
+const batches = (
+  claims: ReadonlyArray<Claim<Entity>>,
+  size: number,
+): ReadonlyArray<ReadonlyArray<Claim<Entity>>> => {
+  const made: Array<Array<Claim<Entity>>> = []
+  let length = Number.POSITIVE_INFINITY
+  for (const claim of claims) {
+    length += claim.content.content.length
+    const last = made.at(-1)
+    if (last !== undefined && last.length < size && length <= batchLength) last.push(claim)
+    else {
+      made.push([claim])
+      length = claim.content.content.length
+    }
+  }
+  return made
+}
+
 /** How long the loop rests after a failure of the database, so that it does not spin on it. */
 const cooldown = Duration.seconds(1)
 
@@ -135,8 +157,8 @@ export const make = (
           inHand,
           (held) => new Map([...held, ...claims.map((claim) => [claim.token, claim] as const)]),
         )
-        for (let at = 0; at < claims.length; at += settings.batchSize) {
-          yield* FiberSet.run(hands, processBatch(claims.slice(at, at + settings.batchSize)))
+        for (const together of batches(claims, settings.batchSize)) {
+          yield* FiberSet.run(hands, processBatch(together))
         }
       })
 
@@ -234,7 +256,7 @@ export const make = (
         Effect.interruptible(FiberSet.awaitEmpty(hands)),
         settings.drainTimeout,
       )
-      if (finished._tag === "None") yield* Effect.logWarning("not finished in time: giving jobs back")
+      if (finished._tag === "None") yield* Effect.logInfo("not finished in time: giving jobs back")
       // Interruption gives back what is still in hand, and waits until that is written.
       yield* FiberSet.clear(hands)
       yield* FiberSet.awaitEmpty(hands)

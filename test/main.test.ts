@@ -110,6 +110,15 @@ describe("the daemon", { timeout: 180_000 }, () => {
     }),
   )
 
+  it.scopedLive("refuses arguments instead of starting", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* run("main.ts", ["--help"], {})
+      assert.strictEqual(code, 1)
+      assert.strictEqual(stdout, "")
+      assert.match(stderr, /^embedbox: the daemon takes no arguments: [^\n]*\n$/)
+    }),
+  )
+
   const unusable: ReadonlyArray<{
     readonly what: string
     readonly says: RegExp

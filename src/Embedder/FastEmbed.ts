@@ -67,7 +67,8 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
       const generateEmbeddings = (texts: ReadonlyArray<string>) => {
         // Small enough that every process gets a share of a small request.
         const share = Math.min(Protocol.maxTexts, Math.ceil(texts.length / processes.size))
-        return Effect.forEach(groups(texts, share), embed, { concurrency: "unbounded" }).pipe(
+        // No more messages in line than processes: a note of a megabyte must not keep small ones waiting behind it.
+        return Effect.forEach(groups(texts, share), embed, { concurrency: processes.size }).pipe(
           Effect.map((vectors) => vectors.flat()),
         )
       }

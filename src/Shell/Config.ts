@@ -112,7 +112,8 @@ export const settings: Table = {
   drainTimeout: {
     variable: "EMBEDBOX_DRAIN_TIMEOUT",
     fallback: "10 seconds",
-    meaning: "Grace period at the end: what is not embedded by then goes back into the queue, uncounted.",
+    meaning:
+      "Grace period at the end: what is not embedded by then goes back into the queue, uncounted. The command line's default is 2 seconds.",
     value: Values.duration("0 millis", "10 minutes"),
   },
   cleanupInterval: {

@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type { StorageError } from "../Domain/Errors.js"
 import * as Shell from "../Shell.js"
 import * as Config from "./Config.js"
@@ -44,10 +45,19 @@ const life = (settings: Config.Settings): Effect.Effect<never, StorageError> =>
     Effect.provide(Logging.layer(settings)),
   )
 
+/** The daemon was given words, and takes none. */
+export class NoArguments extends Schema.TaggedError<NoArguments>()("NoArguments", {}) {
+  override get message() {
+    return "the daemon takes no arguments: its settings are EMBEDBOX_* variables, listed by `embedbox --help`"
+  }
+}
+
 /** Runs until interrupted. */
-export const run: Effect.Effect<never, Config.InvalidSettings | StorageError> = Effect.flatMap(
-  Config.load(),
-  life,
+export const run: Effect.Effect<never, NoArguments | Config.InvalidSettings | StorageError> = Effect.gen(
+  function* () {
+    if (process.argv.length > 2) return yield* new NoArguments()
+    return yield* Effect.flatMap(Config.load(), life)
+  },
 )
 
 /** Says in one line why it could not start or go on; being asked to stop is success. */

@@ -130,6 +130,22 @@ describe("the whole flow", () => {
     }).pipe(withSystem),
   )
 
+  it.scoped("a small note does not wait for a big one that was claimed with it", () =>
+    Effect.gen(function* () {
+      const fake = yield* control
+      const queue = yield* EmbeddingQueue
+      yield* fake.hangWhen((text) => text.includes("big"))
+      yield* createNotes({ a: "small", b: "big ".repeat(10_000), c: "small too" })
+      const { stop } = yield* startWorker({ batchSize: 8 })
+      yield* passTimeUntil(Effect.map(queue.getStats, (stats) => stats.completed === 2))
+      expect(yield* storedIds).toEqual(["a", "c"])
+      const stopping = yield* Effect.fork(stop)
+      yield* settle
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(stopping)
+    }).pipe(withSystem),
+  )
+
   it.scoped("paused, it takes nothing; resumed, it goes on", () =>
     Effect.gen(function* () {
       const queue = yield* EmbeddingQueue
