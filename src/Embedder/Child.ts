@@ -14,7 +14,6 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SynchronizedRef from "effect/SynchronizedRef"
-import * as Os from "node:os"
 import * as BundledModel from "./BundledModel.js"
 import * as Download from "./Download.js"
 import * as Lanes from "./Lanes.js"
@@ -77,15 +76,8 @@ const handlers = (setup: Protocol.Setup) =>
     }
   })
 
-/**
- * The host's event loop goes first where there are more threads than cores: that is what the processes are for. With
- * it a create takes half the time while notes are embedded, and the throughput is the same.
- */
-const stepBack = Effect.ignore(Effect.try(() => Os.setPriority(Os.constants.priority.PRIORITY_BELOW_NORMAL)))
-
 const runner = Layer.unwrapEffect(
   Effect.gen(function* () {
-    yield* stepBack
     const setup = yield* Schema.decodeUnknown(Protocol.SetupArgument)(process.argv[2])
     return WorkerRunner.layerSerialized(Protocol.Request, yield* handlers(setup))
   }),
