@@ -1,0 +1,57 @@
+/** Imports run one way, from the entry points down to the domain. This reads them and names each that does not. */
+import { expect, it } from "vitest"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+
+const source = fileURLToPath(new URL("../src", import.meta.url))
+
+/** The floors of the house, lowest first: a module may import its own floor and those below. */
+const floors: ReadonlyArray<ReadonlyArray<string>> = [
+  ["Domain"],
+  ["Storage", "Embedder"],
+  ["EntityRepository", "EmbeddingQueue"],
+  [
+    "Chunker",
+    "VectorIndex",
+    "EntityOverlay",
+    "EmbeddingWorker",
+    "Maintenance",
+    "JobProgress",
+    "Doctor",
+    "Backup",
+  ],
+  ["Search"],
+  ["EntityService"],
+  ["DirectorySync"],
+  ["Cli"],
+  ["Shell"],
+  ["index", "main", "bin"],
+]
+
+/** The room of a file: its folder below `src`, or its own name. */
+const roomOf = (file: string) =>
+  (Path.relative(source, file).split(Path.sep)[0] ?? "").replace(/\.[jt]s$/, "")
+
+const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room))
+
+const files = Fs.readdirSync(source, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => Path.join(source, name))
+
+it("every room has its floor", () => {
+  expect([...new Set(files.map(roomOf))].filter((room) => floorOf(room) < 0)).toEqual([])
+})
+
+it("no import goes up", () => {
+  const upwards = files.flatMap((file) =>
+    [...Fs.readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].flatMap(
+      ([, target = ""]) => {
+        const to = roomOf(Path.resolve(Path.dirname(file), target))
+        return floorOf(to) > floorOf(roomOf(file)) ? [`${Path.relative(source, file)} imports ${target}`] : []
+      },
+    ),
+  )
+  expect(files.length).toBeGreaterThan(50)
+  expect(upwards).toEqual([])
+})
