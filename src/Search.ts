@@ -1,7 +1,7 @@
 /**
  * Finds entities by meaning and by words. The two scores are added up, weighted, and not their ranks: reciprocal rank
  * fusion forgets by how much one entity is nearer than another, and on every judged set that was tried it falls below
- * this sum (on short questions below vectors alone). Words are matched against the newest text, boxed or stored; vectors are those
+ * this sum. Words are matched against the newest text, boxed or stored; vectors are those
  * that are stored; and the answer tells how many entities still wait, and whether the model could be asked at all.
  */
 import * as Context from "effect/Context"
@@ -32,7 +32,8 @@ export class Search extends Context.Tag("embedbox/Search")<
 
 /**
  * How much of the score is meaning; the rest is words. A convex combination as in Bruch, Gai and Ingber, "An Analysis
- * of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023), whose 0.8 it keeps.
+ * of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023). 0.8 was chosen among the weights tried (0.5 to 0.95) with
+ * an eye on the quickstart's questions; on banking77, short sentences, it is still below vectors alone.
  */
 const meaning = 0.8
 
