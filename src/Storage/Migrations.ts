@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import { StorageError } from "../Domain/Errors.js"
 import type { LowLevelError } from "../Storage.js"
 import initial from "./migrations/0001_initial.js"
+import faults from "./migrations/0002_faults.js"
 import type { Replay } from "./Replay.js"
 
 /** Migrations by name: four digits, an underscore, and what they do. */
@@ -19,6 +20,7 @@ export type Migrations = Record<string, Effect.Effect<void, unknown, SqlClient.S
 /** What this program knows. Only ever add to it. */
 export const known: Migrations = {
   "0001_initial": initial,
+  "0002_faults": faults,
 }
 
 /** The table in which the file says what was applied to it; a host's own migrations have another. */
