@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { defaultEntityType, type EntityInput, maxContentBytes } from "./Domain/Entity.js"
-import type { AmbiguousEntityId, EntityNotFound, StorageError } from "./Domain/Errors.js"
+import type { AmbiguousEntityId, EntityNotFound, InvalidEntity, StorageError } from "./Domain/Errors.js"
 import { reasonOf } from "./Domain/FileTrouble.js"
 import { EntityService } from "./EntityService.js"
 
@@ -154,6 +154,9 @@ const read = (found: Found) =>
 
 type Written = { readonly change: "created" | "updated" | "unchanged" | "kept"; readonly jobId: string }
 
+/** How long an import waits before it looks whether a full queue has room again. */
+const roomPoll = Duration.millis(100)
+
 const write = (
   service: typeof EntityService.Service,
   input: EntityInput & { readonly id: string; readonly entityType: string },
@@ -169,6 +172,17 @@ const write = (
     Effect.catchTag("EntityAlreadyExists", () => kept),
   )
 }
+
+/** An import is in no hurry: it waits until a full queue has room. */
+const writeWhenRoom = (
+  ...args: Parameters<typeof write>
+): Effect.Effect<Written, AmbiguousEntityId | EntityNotFound | InvalidEntity | StorageError> =>
+  Effect.catchTag(write(...args), "QueueFull", () =>
+    Effect.delay(
+      Effect.suspend(() => writeWhenRoom(...args)),
+      roomPoll,
+    ),
+  )
 
 /**
  * Imports every note below `folder`: one outcome per file, in the order of the walk. The id of an entity is the path
@@ -189,7 +203,7 @@ export const importFolder = (
         Stream.mapEffect((one): Effect.Effect<FileOutcome, StorageError> => {
           if (!("content" in one)) return Effect.succeed(one)
           const { content, entityId, path: at } = one
-          return write(service, { id: entityId, entityType, content }, options).pipe(
+          return writeWhenRoom(service, { id: entityId, entityType, content }, options).pipe(
             Effect.timed,
             Effect.map(
               ([took, { change, jobId }]): FileOutcome => ({

@@ -9,6 +9,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
@@ -16,13 +17,13 @@ import * as PubSub from "effect/PubSub"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { v7 as timeOrderedId } from "uuid"
-import { type Entity, Entity as EntitySchema, type EntityKey, keyOf } from "./Domain/Entity.js"
+import { type Entity, Entity as EntitySchema, type EntityKey, keyOf, keyText } from "./Domain/Entity.js"
 import {
   AmbiguousEntityId,
   ClaimLost,
   type EmbeddingError,
-  JobNotFound,
+  type JobNotFound,
+  type QueueFull,
   type StorageError,
 } from "./Domain/Errors.js"
 import {
@@ -30,12 +31,12 @@ import {
   type Claim,
   type Job,
   type JobChange,
-  JobId,
   type QueueItem,
   type QueueStats,
 } from "./Domain/Job.js"
 import * as Backoff from "./EmbeddingQueue/Backoff.js"
 import * as Claiming from "./EmbeddingQueue/Claiming.js"
+import * as Entering from "./EmbeddingQueue/Entering.js"
 import * as Housekeeping from "./EmbeddingQueue/Housekeeping.js"
 import * as Owner from "./EmbeddingQueue/Owner.js"
 import * as Rows from "./EmbeddingQueue/Rows.js"
@@ -43,19 +44,8 @@ import * as Statements from "./EmbeddingQueue/Statements.js"
 import * as Transitions from "./EmbeddingQueue/Transitions.js"
 import { Storage } from "./Storage.js"
 
-/** Attempts beyond the first, where the caller does not say. */
-export const defaultMaxRetries = 3
-
-export interface EnqueueOptions {
-  /** The higher number goes first. Default 0. */
-  readonly priority?: number | undefined
-  /** Attempts beyond the first. Default 3. */
-  readonly maxRetries?: number | undefined
-  /** Not before this many milliseconds from now. Default 0. */
-  readonly delayMs?: number | undefined
-  /** Groups jobs of one import. */
-  readonly batchId?: string | undefined
-}
+export type { EnqueueOptions, Entry } from "./EmbeddingQueue/Entering.js"
+export { defaultMaxRetries } from "./EmbeddingQueue/Entering.js"
 
 export interface LivePage {
   /** Only these types; all when empty. */
@@ -70,7 +60,16 @@ export interface Queue<A> {
    * Boxes `content`. A pending or failed box of the same key is superseded: the new one takes its place in line,
    * or a better one. Durable when it returns, unless inside a transaction of the caller's: then with its commit.
    */
-  readonly enqueue: (content: A, options?: EnqueueOptions) => Effect.Effect<Job, StorageError>
+  readonly enqueue: (
+    content: A,
+    options?: Entering.EnqueueOptions,
+  ) => Effect.Effect<Job, QueueFull | StorageError>
+  /** Boxes several in one transaction, each as `enqueue` does: for each, in order, its job or why there is none. */
+  readonly enqueueAll: (
+    entries: ReadonlyArray<Entering.Entry<A>>,
+  ) => Effect.Effect<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError>
+  /** Waits until fewer boxes wait than may. */
+  readonly awaitRoom: Effect.Effect<void, StorageError>
   /** Enters a job that is done already (embedded inline), so that its receipt can be asked for. */
   readonly enterStored: (key: EntityKey) => Effect.Effect<Job, StorageError>
   /** A number higher than that of any write before. Only inside a transaction. */
@@ -87,6 +86,15 @@ export interface Queue<A> {
     claim: Claim<A>,
     outcome?: "stored" | "superseded",
   ) => Effect.Effect<Job, ClaimLost | StorageError>
+  /** The same for several: answers the jobs that were ended; claims that are gone are left out. */
+  readonly completeAll: (
+    claims: ReadonlyArray<Claim<A>>,
+    outcome: "stored" | "superseded",
+  ) => Effect.Effect<ReadonlyArray<Job>, StorageError>
+  /** Those that are still good: in a transaction, they stay so until its end. */
+  readonly stillHeld: (
+    claims: ReadonlyArray<Claim<A>>,
+  ) => Effect.Effect<ReadonlyArray<Claim<A>>, StorageError>
   /** An `item` fault spends an attempt and backs off, or ends the job; any other puts it back unharmed. */
   readonly fail: (claim: Claim<A>, error: EmbeddingError) => Effect.Effect<Job, ClaimLost | StorageError>
   /**
@@ -110,6 +118,8 @@ export interface Queue<A> {
   ) => Effect.Effect<Option.Option<QueueItem<A>>, AmbiguousEntityId | StorageError>
   /** The live box of a key: where there are two, the one of the highest generation. */
   readonly liveBox: (key: EntityKey) => Effect.Effect<Option.Option<Box<A>>, StorageError>
+  /** The same of several keys, in no particular order; a key without a live box is left out. */
+  readonly liveBoxesOf: (keys: ReadonlyArray<EntityKey>) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
   /** The newest live box of each type that has this id. */
   readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
   readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
@@ -154,9 +164,15 @@ export interface Options {
   readonly leaseMillis: number
   /** How an item that failed waits. */
   readonly backoff: Backoff.Backoff
+  /** How many boxes may wait at most; a box beyond is refused with `QueueFull`. Infinity: as many as the disk holds. */
+  readonly maxWaiting: number
 }
 
-export const defaults: Options = { leaseMillis: 30_000, backoff: Backoff.standard }
+export const defaults: Options = {
+  leaseMillis: 30_000,
+  backoff: Backoff.standard,
+  maxWaiting: Number.POSITIVE_INFINITY,
+}
 
 /** A queue over any content that has a Schema and a key. */
 export const make = <A, I>(
@@ -164,11 +180,11 @@ export const make = <A, I>(
   options: Partial<Options> = {},
 ): Effect.Effect<Queue<A>, never, Storage | Scope.Scope> =>
   Effect.gen(function* () {
-    const { backoff, leaseMillis } = { ...defaults, ...options }
+    const { backoff, leaseMillis, maxWaiting } = { ...defaults, ...options }
     const storage = yield* Storage
     const owner = yield* Owner.make
     const hub = yield* Effect.acquireRelease(PubSub.sliding<JobChange>(4096), PubSub.shutdown)
-    const statements = Statements.make(storage.sql)
+    const statements = Statements.make(storage.statement)
     const codec = Schema.parseJson(of.schema)
     const encode = Schema.encode(codec)
     const decode = Schema.decode(codec)
@@ -178,67 +194,15 @@ export const make = <A, I>(
     const housekeeping = Housekeeping.make({ storage, statements, transitions })
     const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
 
-    // ---- entering ----------------------------------------------------------------------------------------
-
-    const nextGeneration = Rows.generation(statements.nextGeneration())
-
-    const enter = (row: Omit<Statements.NewJob, "generation">, generation: number) =>
-      Effect.flatMap(transitions.changed(statements.insertJob({ ...row, generation })), Effect.orDie)
-
-    const enqueue = (content: A, given: EnqueueOptions = {}) =>
-      Effect.gen(function* () {
-        // The first statement writes: a deferred transaction that began by reading could not be completed.
-        const generation = yield* nextGeneration
-        const now = yield* Clock.currentTimeMillis
-        const jobId = newJobId(now)
-        const key = of.key(content)
-        const live = yield* Rows.lineRows(statements.liveOfKey(key))
-        const replaced = live.filter((row) => row.status !== "processing")
-        const pending = replaced.find((row) => row.status === "pending")
-        yield* Effect.forEach(replaced, (row) => transitions.supersede(row, jobId), { discard: true })
-        const wanted = now + Math.max(0, given.delayMs ?? 0)
-        const scheduledFor = Math.min(pending?.scheduledFor ?? wanted, wanted)
-        const job = yield* enter(
-          {
-            ...key,
-            jobId,
-            status: "pending",
-            lane: scheduledFor > now ? "delayed" : "ready",
-            line: pending?.line ?? generation,
-            outcome: null,
-            priority: Math.max(given.priority ?? 0, pending?.priority ?? Number.NEGATIVE_INFINITY),
-            scheduledFor,
-            maxRetries: given.maxRetries ?? defaultMaxRetries,
-            batchId: given.batchId ?? null,
-            now,
-          },
-          generation,
-        )
-        yield* statements.insertBox(generation, yield* encode(content))
-        return job
-      }).pipe(storage.write, Effect.withSpan("EmbeddingQueue.enqueue"))
-
-    const enterStored = (key: EntityKey) =>
-      Effect.gen(function* () {
-        const generation = yield* nextGeneration
-        const now = yield* Clock.currentTimeMillis
-        return yield* enter(
-          {
-            ...key,
-            jobId: newJobId(now),
-            status: "completed",
-            lane: null,
-            line: generation,
-            outcome: "stored",
-            priority: 0,
-            scheduledFor: now,
-            maxRetries: 0,
-            batchId: null,
-            now,
-          },
-          generation,
-        )
-      }).pipe(storage.write)
+    const entering = Entering.make({
+      storage,
+      statements,
+      transitions,
+      announce,
+      encode,
+      key: of.key,
+      maxWaiting,
+    })
 
     // ---- the end of a claim ------------------------------------------------------------------------------
 
@@ -255,15 +219,32 @@ export const make = <A, I>(
       (job: Option.Option<Job>): Effect.Effect<Job, ClaimLost> =>
         Effect.orElseFail(job, () => new ClaimLost({ jobId: claim.job.jobId }))
 
-    const complete = (claim: Claim<A>, outcome: "stored" | "superseded" = "stored") =>
+    const tokensOf = (claims: ReadonlyArray<Claim<A>>) => claims.map((claim) => claim.token)
+    const generationsOf = (claims: ReadonlyArray<Claim<A>>) => claims.map((claim) => claim.job.generation)
+
+    const completeAll = (claims: ReadonlyArray<Claim<A>>, outcome: "stored" | "superseded") =>
       Effect.gen(function* () {
+        if (claims.length === 0) return []
         const now = yield* Clock.currentTimeMillis
-        const job = yield* transitions
-          .changed(statements.complete(claim.job.generation, claim.token, outcome, now))
-          .pipe(Effect.flatMap(orLost(claim)))
-        yield* statements.deleteBox(claim.job.generation)
-        return job
+        const jobs = yield* Rows.jobs(
+          statements.complete(tokensOf(claims), generationsOf(claims), outcome, now),
+        )
+        yield* statements.deleteBoxes(jobs.map((job) => job.generation))
+        yield* Effect.forEach(jobs, announce, { discard: true })
+        return jobs
       }).pipe(storage.write)
+
+    const complete = (claim: Claim<A>, outcome: "stored" | "superseded" = "stored") =>
+      Effect.flatMap(completeAll([claim], outcome), ([job]) => orLost(claim)(Option.fromNullable(job)))
+
+    const stillHeld = (claims: ReadonlyArray<Claim<A>>) =>
+      Effect.map(
+        storage.read(Rows.tokens(statements.stillHeld(tokensOf(claims), generationsOf(claims)))),
+        (tokens) => {
+          const good = new Set(tokens)
+          return claims.filter((claim) => good.has(claim.token))
+        },
+      )
 
     // ---- reading -----------------------------------------------------------------------------------------
 
@@ -293,14 +274,18 @@ export const make = <A, I>(
       })
 
     return {
-      enqueue,
-      enterStored,
-      nextGeneration: storage.write(nextGeneration),
+      enqueue: entering.enqueue,
+      enqueueAll: entering.enqueueAll,
+      awaitRoom: entering.awaitRoom,
+      enterStored: entering.enterStored,
+      nextGeneration: entering.nextGeneration,
       dequeue: Effect.map(claiming.dequeueBatch(1), (claims) => Option.fromNullable(claims[0])),
       dequeueBatch: claiming.dequeueBatch,
       renew: claiming.renew,
       workAhead: claiming.workAhead,
       complete,
+      completeAll,
+      stillHeld,
       fail: (claim, error) => inHand(claim, (job) => transitions.fail(job, error)),
       release: (claim) => inHand(claim, transitions.release),
       getJob: (jobId) => storage.read(item(statements.byJobId(jobId))),
@@ -310,6 +295,7 @@ export const make = <A, I>(
         ),
       liveBox: (key) =>
         Effect.map(boxes(statements.liveOfKey(key)), ([newest]) => Option.fromNullable(newest)),
+      liveBoxesOf: (keys) => Effect.map(boxes(statements.liveOfKeys(keys)), newestOfEach),
       liveByEntityId: (entityId) => boxes(statements.liveByEntityId(entityId)),
       liveBoxes: (page) =>
         boxes(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),
@@ -331,8 +317,16 @@ export const make = <A, I>(
     } satisfies Queue<A>
   })
 
-/** Time-ordered, so that the index of ids grows at its end. */
-const newJobId = (now: number) => JobId.make(timeOrderedId({ msecs: now }))
+/** Of boxes of the same key, the one of the highest generation. */
+const newestOfEach = <A>(boxes: ReadonlyArray<Box<A>>): ReadonlyArray<Box<A>> => {
+  const newest = new Map<string, Box<A>>()
+  for (const box of boxes) {
+    const its = keyText(box.job)
+    const known = newest.get(its)
+    if (known === undefined || box.job.generation > known.job.generation) newest.set(its, box)
+  }
+  return [...newest.values()]
+}
 
 /** The queue of entities over `Storage`, with other settings than the defaults. */
 export const layerWith = (options: Partial<Options>): Layer.Layer<EmbeddingQueue, never, Storage> =>

@@ -22,6 +22,7 @@ import type { Chunker } from "./Chunker.js"
 import type { Entity } from "./Domain/Entity.js"
 import type { StorageError } from "./Domain/Errors.js"
 import type { AttemptToken, Claim } from "./Domain/Job.js"
+import { bounded } from "./Domain/Runs.js"
 import type { Embedder } from "./Embedder.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import type { Backoff } from "./EmbeddingQueue/Backoff.js"
@@ -83,25 +84,6 @@ interface Look {
 /** As much text as one batch may carry, in UTF-16 code units; a longer one goes alone. */
 const batchLength = 32_768
 
-/** Batches in line order: at most so many jobs, and no small note bound to wait for a big one. */
-const batches = (
-  claims: ReadonlyArray<Claim<Entity>>,
-  size: number,
-): ReadonlyArray<ReadonlyArray<Claim<Entity>>> => {
-  const made: Array<Array<Claim<Entity>>> = []
-  let length = Number.POSITIVE_INFINITY
-  for (const claim of claims) {
-    length += claim.content.content.length
-    const last = made.at(-1)
-    if (last !== undefined && last.length < size && length <= batchLength) last.push(claim)
-    else {
-      made.push([claim])
-      length = claim.content.content.length
-    }
-  }
-  return made
-}
-
 /** How long the loop rests after a failure of the database, so that it does not spin on it. */
 const cooldown = Duration.seconds(1)
 
@@ -157,7 +139,12 @@ export const make = (
           inHand,
           (held) => new Map([...held, ...claims.map((claim) => [claim.token, claim] as const)]),
         )
-        for (const together of batches(claims, settings.batchSize)) {
+        // In line order, and no small note bound to wait for a big one.
+        for (const together of bounded(
+          claims,
+          { most: settings.batchSize, weight: batchLength },
+          ({ content }) => content.content.length,
+        )) {
           yield* FiberSet.run(hands, processBatch(together))
         }
       })

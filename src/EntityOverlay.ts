@@ -8,8 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { EntityId, EntityType } from "./Domain/Entity.js"
-import type { Entity, EntityKey } from "./Domain/Entity.js"
+import { type Entity, EntityId, type EntityKey, EntityType, keyOf, keyText } from "./Domain/Entity.js"
 import { AmbiguousEntityId, EntityNotFound, type StorageError } from "./Domain/Errors.js"
 import type { Box, EmbeddingState } from "./Domain/Job.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
@@ -31,6 +30,8 @@ export class EntityOverlay extends Context.Tag("embedbox/EntityOverlay")<
   {
     /** Box and row of a key. */
     readonly layers: (key: EntityKey) => Effect.Effect<Layered, StorageError>
+    /** The same of several keys, in their order. */
+    readonly layersOf: (keys: ReadonlyArray<EntityKey>) => Effect.Effect<ReadonlyArray<Layered>, StorageError>
     readonly find: (key: EntityKey) => Effect.Effect<Option.Option<EntityView>, StorageError>
     /** The key that an id, with or without its type, stands for. */
     readonly resolve: (
@@ -70,6 +71,16 @@ export const make = Effect.gen(function* () {
       const live = yield* queue.liveBox(key)
       const stored = yield* repository.find(key)
       return { live, stored }
+    })
+
+  const layersOf = (keys: ReadonlyArray<EntityKey>) =>
+    Effect.gen(function* () {
+      const boxes = new Map((yield* queue.liveBoxesOf(keys)).map((box) => [keyText(box.job), box]))
+      const rows = new Map((yield* repository.findAll(keys)).map((row) => [keyText(keyOf(row.entity)), row]))
+      return keys.map((key) => ({
+        live: Option.fromNullable(boxes.get(keyText(key))),
+        stored: Option.fromNullable(rows.get(keyText(key))),
+      }))
     })
 
   const find = (key: EntityKey) => Effect.map(layers(key), viewOf)
@@ -125,7 +136,7 @@ export const make = Effect.gen(function* () {
         .slice(0, wanted.limit)
     })
 
-  return EntityOverlay.of({ layers, find, resolve, page })
+  return EntityOverlay.of({ layers, layersOf, find, resolve, page })
 })
 
 export const layer: Layer.Layer<EntityOverlay, never, EmbeddingQueue | EntityRepository> = Layer.effect(

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Entity, type EntityId, type EntityKey, type EntityType, JsonObject } from "./Domain/Entity.js"
+import { Entity, type EntityId, type EntityKey, type EntityType, JsonObject, keyOf } from "./Domain/Entity.js"
 import type { EmbeddedChunk } from "./Domain/Chunk.js"
 import type { StorageError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
@@ -27,6 +27,9 @@ export interface StoredEntity {
   /** Hash of the text that was to be embedded, before it was split. */
   readonly inputHash: string
 }
+
+/** An entity as some write made it. */
+export type Version = Pick<StoredEntity, "entity" | "generation">
 
 /** Everything that becomes true when an embedding is stored. */
 export interface Embedded extends StoredEntity {
@@ -68,6 +71,10 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
   EntityRepository,
   {
     readonly find: (key: EntityKey) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+    /** The stored rows of these keys, in no particular order; a key without one is left out. */
+    readonly findAll: (
+      keys: ReadonlyArray<EntityKey>,
+    ) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
     /** The stored entities, of any type, that bear this id. */
     readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
     readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
@@ -76,10 +83,16 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
 
     /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
     readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
+    /** The same for several of different keys, all in one transaction. */
+    readonly storeAll: (
+      embedded: ReadonlyArray<Embedded>,
+    ) => Effect.Effect<ReadonlyArray<boolean>, StorageError>
     /** Changes the row but not its vectors: the text to embed is the same. */
     readonly storeUnembedded: (stored: StoredEntity) => Effect.Effect<boolean, StorageError>
     /** Makes the words of this version findable, unless a newer one is. */
     readonly indexText: (entity: Entity, generation: number) => Effect.Effect<void, StorageError>
+    /** The same for several of different keys, all in one transaction. */
+    readonly indexTexts: (versions: ReadonlyArray<Version>) => Effect.Effect<void, StorageError>
     /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
     readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
 
@@ -153,7 +166,7 @@ const toStored = (row: typeof EntityRow.Type): StoredEntity => {
 
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
-  const sql = storage.sql
+  const { sql, statement } = storage
   const columns = sql.literal(`
     entity_type AS "entityType", entity_id AS id, generation, job_id AS "jobId", created, updated,
     content_hash AS "contentHash", input_hash AS "inputHash", metadata, content`)
@@ -166,24 +179,34 @@ export const make = Effect.gen(function* () {
     Effect.map(Effect.flatMap(rows, decodeEntities), (list) => list.map(toStored)).pipe(storage.read)
   const firstOf = Effect.map((list: ReadonlyArray<StoredEntity>) => Option.fromNullable(list[0]))
 
-  const indexText = (entity: Entity, generation: number) =>
-    Effect.gen(function* () {
-      const [row] = yield* Effect.flatMap(
-        sql`INSERT INTO entity_texts (entity_type, entity_id, generation)
+  const newText = ({ entity, generation }: Version) =>
+    Effect.map(
+      Effect.flatMap(
+        statement`INSERT INTO entity_texts (entity_type, entity_id, generation)
           VALUES (${entity.entityType}, ${entity.id}, ${generation})
           ON CONFLICT (entity_type, entity_id) DO UPDATE SET generation = excluded.generation
             WHERE excluded.generation > entity_texts.generation
           RETURNING doc`,
         decodeDocs,
-      )
-      if (row === undefined) return
-      yield* sql`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
-        VALUES (${row.doc}, ${titleOf(entity)}, ${entity.content})`
-    }).pipe(storage.write)
+      ),
+      ([row]) => (row === undefined ? [] : [{ entity, doc: row.doc }]),
+    )
+
+  // The full-text rows come last and together: FTS5 gathers words in memory, and writes them out whenever a statement
+  // on another table makes a savepoint.
+  const indexTexts = (versions: ReadonlyArray<Version>) =>
+    Effect.flatMap(Effect.forEach(versions, newText), (texts) =>
+      Effect.forEach(
+        texts.flat(),
+        ({ doc, entity }) => statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
+          VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`,
+        { discard: true },
+      ),
+    ).pipe(storage.write)
 
   const upsertRow = ({ entity, generation, inputHash, jobId }: StoredEntity) =>
     Effect.map(
-      sql`INSERT INTO entities (
+      statement`INSERT INTO entities (
           entity_type, entity_id, generation, job_id, created, updated, content_hash, input_hash, metadata, content
         ) VALUES (
           ${entity.entityType}, ${entity.id}, ${generation}, ${jobId}, ${entity.created}, ${entity.updated},
@@ -197,30 +220,34 @@ export const make = Effect.gen(function* () {
       (rows) => rows.length === 1,
     )
 
-  const keyOf = (entity: Entity): EntityKey => ({ entityType: entity.entityType, entityId: entity.id })
-
-  const store = (embedded: Embedded) =>
+  const storeRows = (embedded: Embedded) =>
     Effect.gen(function* () {
-      const { chunks, entity, fingerprint, generation } = embedded
+      const { chunks, entity, fingerprint } = embedded
       if (!(yield* upsertRow(embedded))) return false
       // Every vector of the older text goes, of whatever model: none may be found in the new one's name.
-      yield* sql`DELETE FROM entity_vectors WHERE ${isOf(keyOf(entity))}`
+      yield* statement`DELETE FROM entity_vectors WHERE ${isOf(keyOf(entity))}`
       yield* Effect.forEach(
         chunks,
         (chunk, index) =>
-          sql`INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
+          statement`INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
             VALUES (${entity.entityType}, ${entity.id}, ${index}, ${fingerprint}, ${chunk.inputHash},
               ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`,
         { discard: true },
       )
-      yield* indexText(entity, generation)
       return true
+    })
+
+  const storeAll = (all: ReadonlyArray<Embedded>) =>
+    Effect.gen(function* () {
+      const stored = yield* Effect.forEach(all, storeRows)
+      yield* indexTexts(all.filter((_, at) => stored[at]))
+      return stored
     }).pipe(storage.write)
 
   const storeUnembedded = (stored: StoredEntity) =>
     Effect.gen(function* () {
       if (!(yield* upsertRow(stored))) return false
-      yield* indexText(stored.entity, stored.generation)
+      yield* indexTexts([stored])
       return true
     }).pipe(storage.write)
 
@@ -238,7 +265,12 @@ export const make = Effect.gen(function* () {
     }).pipe(storage.write)
 
   return EntityRepository.of({
-    find: (key) => firstOf(entities(sql`SELECT ${columns} FROM entities WHERE ${isOf(key)}`)),
+    find: (key) => firstOf(entities(statement`SELECT ${columns} FROM entities WHERE ${isOf(key)}`)),
+    findAll: (keys) =>
+      entities(statement`SELECT ${columns}
+        FROM json_each(${JSON.stringify(keys.map(({ entityId, entityType }) => [entityType, entityId]))}) AS wanted
+          CROSS JOIN entities
+        WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1`),
     findByEntityId: (entityId) =>
       entities(sql`SELECT ${columns} FROM entities WHERE entity_id = ${entityId} ORDER BY entity_type`),
     findByJob: (jobId) =>
@@ -251,9 +283,11 @@ export const make = Effect.gen(function* () {
       Effect.flatMap(sql`SELECT count(*) AS count FROM entities`, decodeCount),
       ([row]) => row.count,
     ).pipe(storage.read),
-    store,
+    store: (embedded) => Effect.map(storeAll([embedded]), ([stored]) => stored === true),
+    storeAll,
     storeUnembedded,
-    indexText,
+    indexText: (entity, generation) => indexTexts([{ entity, generation }]),
+    indexTexts,
     remove,
     searchText: (match, { entityTypes, limit }) =>
       Effect.flatMap(

@@ -1,18 +1,18 @@
 /**
  * What a caller does with entities. A write is checked, boxed and durable when it returns; its embedding comes
  * later. Every read goes through the overlay, so that a caller always reads its own writes and is told how the
- * embedding stands. All writes walk one path (`write`), in one transaction that first looks at what is there:
- * that is where create, replace and change differ, and where it is decided, by the hash of the text to embed and
- * nothing else, whether the model is needed at all.
+ * embedding stands. How writes are made is in `Writing`, how jobs are followed in `Jobs`.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { v7 as timeOrderedId } from "uuid"
-import { type Entity, EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
+import { EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
 import {
   type AmbiguousEntityId,
@@ -22,9 +22,9 @@ import {
   type InvalidEntity,
   type JobFailed,
   type JobNotFound,
+  type QueueFull,
   type StorageError,
 } from "./Domain/Errors.js"
-import { contentHash } from "./Domain/Hash.js"
 import type { Receipt } from "./Domain/Job.js"
 import type { SearchAnswer, SearchOptions } from "./Domain/Search.js"
 import { Chunker } from "./Chunker.js"
@@ -33,21 +33,10 @@ import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
 import { EntityRepository } from "./EntityRepository.js"
 import * as Jobs from "./EntityService/Jobs.js"
+import * as Writing from "./EntityService/Writing.js"
+import type { CreateOptions, Intent, WriteReceipt } from "./EntityService/Writing.js"
 import { Search } from "./Search.js"
 import { Storage } from "./Storage.js"
-
-/** What a caller may say about the job of a write. */
-export interface CreateOptions {
-  /** The higher number goes first. Default 0. */
-  readonly priority?: number | undefined
-  /** Attempts beyond the first. Default 3. */
-  readonly maxRetries?: number | undefined
-}
-
-/** A receipt that also says what the write did. */
-export interface WriteReceipt extends Receipt {
-  readonly change: "created" | "updated" | "unchanged"
-}
 
 export interface ListOptions {
   /** Only these types; all when absent or empty. */
@@ -59,7 +48,10 @@ export interface ListOptions {
 }
 
 type BadRead = AmbiguousEntityId | StorageError
-type BadWrite = InvalidEntity | StorageError
+type BadWrite = InvalidEntity | QueueFull | StorageError
+
+/** What became of one entity of a bulk write. Bulk writers wait for room instead of being told that there is none. */
+export type BulkOutcome<A, E = never> = Either.Either<A, InvalidEntity | StorageError | E>
 
 export class EntityService extends Context.Tag("embedbox/EntityService")<
   EntityService,
@@ -72,12 +64,21 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       options?: CreateOptions,
     ) => Effect.Effect<Receipt, BadWrite | EntityAlreadyExists>
     /**
+     * Boxes many new entities, in their order, in bounded transactions, and waits for room where the queue is full.
+     * Answers for each, in order: its receipt, or why it has none. Entities before one that is refused are boxed, and
+     * so are those after it; only trouble with the database ends it, and then all that was not boxed says so.
+     */
+    readonly createEntities: (
+      inputs: ReadonlyArray<EntityInput>,
+      options?: CreateOptions,
+    ) => Effect.Effect<ReadonlyArray<BulkOutcome<Receipt, EntityAlreadyExists>>>
+    /**
      * Embeds inline and returns the stored entity; nothing is stored when that fails.
      * @deprecated Blocks its caller for as long as the model takes. Prefer `createEntity`.
      */
     readonly createEntitySync: (
       input: EntityInput,
-    ) => Effect.Effect<EntityView, BadWrite | EntityAlreadyExists | EmbeddingError>
+    ) => Effect.Effect<EntityView, InvalidEntity | StorageError | EntityAlreadyExists | EmbeddingError>
     /** Creates or replaces, as imports do. A write that changes nothing is `unchanged`. */
     readonly upsertEntity: (
       input: EntityInput,
@@ -122,16 +123,6 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
 
 const maxPage = 1000
 
-type Fields = Pick<Entity, "content" | "metadata">
-
-/** What one write intends. */
-interface Intent<E> {
-  readonly key: EntityKey
-  /** The fields of the new version, given the newest one; or why there can be none. */
-  readonly fields: (newest: Entity | undefined) => Effect.Effect<Fields, E>
-  readonly options: CreateOptions
-}
-
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const queue = yield* EmbeddingQueue
@@ -140,68 +131,11 @@ export const make = Effect.gen(function* () {
   const chunker = yield* Chunker
   const embedder = yield* Embedder
   const search = yield* Search
+  const writing = yield* Writing.make
 
   const newEntityId = Effect.map(Clock.currentTimeMillis, (msecs) => EntityId.make(timeOrderedId({ msecs })))
 
   const taken = ({ entityId, entityType }: EntityKey) => new EntityAlreadyExists({ entityType, entityId })
-
-  const version = (key: EntityKey, fields: Fields, created: number, now: number) => ({
-    entityType: key.entityType,
-    id: key.entityId,
-    content: fields.content,
-    metadata: fields.metadata,
-    contentHash: contentHash(fields.content, fields.metadata),
-    created,
-    updated: now,
-  })
-
-  /** What the write would do, as things stand: nothing, or a new version beside what is there. */
-  const plan = <E>({ fields, key }: Intent<E>) =>
-    Effect.gen(function* () {
-      const { live, stored } = yield* overlay.layers(key)
-      const newest = Option.getOrUndefined(
-        Option.orElse(
-          Option.map(live, (box) => box.content),
-          () => Option.map(stored, (row) => row.entity),
-        ),
-      )
-      const now = yield* Clock.currentTimeMillis
-      const entity = version(key, yield* fields(newest), newest?.created ?? now, now)
-      const same = newest !== undefined && newest.contentHash === entity.contentHash
-      // The same text over a failed box is a wish to try again.
-      const jobId = Option.match(live, {
-        onSome: ({ job }) => (job.status === "failed" ? undefined : job.jobId),
-        onNone: () => Option.getOrUndefined(stored)?.jobId,
-      })
-      return same && jobId !== undefined
-        ? ({ change: "unchanged", entityId: key.entityId, jobId } satisfies WriteReceipt)
-        : { entity, live, stored, change: newest === undefined ? ("created" as const) : ("updated" as const) }
-    })
-
-  const write = <E>(intent: Intent<E>) =>
-    storage.write(
-      Effect.gen(function* () {
-        const planned = yield* plan(intent)
-        if (planned.change === "unchanged") return planned
-        const { change, entity, live, stored } = planned
-        const entityId = intent.key.entityId
-        const inputHash = chunker.inputHash(entity)
-        if (Option.isNone(live) && Option.isSome(stored) && stored.value.inputHash === inputHash) {
-          const generation = yield* queue.nextGeneration
-          yield* repository.storeUnembedded({ ...stored.value, entity, generation })
-          return { change, entityId, jobId: stored.value.jobId } satisfies WriteReceipt
-        }
-        const job = yield* queue.enqueue(entity, intent.options)
-        yield* repository.indexText(entity, job.generation)
-        return { change, entityId, jobId: job.jobId } satisfies WriteReceipt
-      }),
-    )
-
-  /** A look without the write lock comes first: imports of unchanged folders must not pay for a commit each. */
-  const writeIfChanged = <E>(intent: Intent<E>) =>
-    Effect.flatMap(plan(intent), (glance) =>
-      glance.change === "unchanged" ? Effect.succeed(glance) : write(intent),
-    )
 
   const keyFor = (input: Input.CheckedInput) =>
     Effect.map(
@@ -209,42 +143,54 @@ export const make = Effect.gen(function* () {
       (entityId): EntityKey => ({ entityType: input.entityType, entityId }),
     )
 
-  const createEntityAsync = (input: EntityInput, options: CreateOptions = {}) =>
+  const intentOf = (kind: "create" | "replace", input: EntityInput, options: CreateOptions) =>
     Effect.gen(function* () {
-      const checked = yield* Input.check(input)
-      const key = yield* keyFor(checked)
-      const { entityId, jobId } = yield* write({
-        key,
-        fields: (newest) => (newest === undefined ? Effect.succeed(checked) : taken(key)),
-        options,
-      })
-      return { entityId, jobId } satisfies Receipt
-    }).pipe(Effect.withSpan("EntityService.createEntity"))
+      const fields = yield* Input.check(input)
+      return { kind, key: yield* keyFor(fields), fields, options } satisfies Intent
+    })
+
+  const receiptOf = ({ entityId, jobId }: WriteReceipt): Receipt => ({ entityId, jobId })
+
+  const createEntityAsync = (input: EntityInput, options: CreateOptions = {}) =>
+    Effect.flatMap(intentOf("create", input, options), writing.write).pipe(
+      Effect.map(receiptOf),
+      // Only a change can miss what it is to change.
+      Effect.catchTag("EntityNotFound", Effect.die),
+      Effect.withSpan("EntityService.createEntity"),
+    )
+
+  const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
+    Effect.gen(function* () {
+      const checked = yield* Effect.forEach(inputs, (input) =>
+        Effect.either(intentOf("create", input, options)),
+      )
+      const intents = Arr.getRights(checked)
+      const written = new Map(Arr.zip(intents, yield* writing.writeAll(intents)))
+      return yield* Effect.forEach(checked, (intent) =>
+        Effect.flatMap(
+          intent,
+          (made) => written.get(made) ?? Effect.dieMessage("a write without an answer"),
+        ).pipe(
+          Effect.map(receiptOf),
+          // A bulk write has waited for room.
+          Effect.catchTags({ EntityNotFound: Effect.die, QueueFull: Effect.die }),
+          Effect.either,
+        ),
+      )
+    }).pipe(Effect.withSpan("EntityService.createEntities", { attributes: { entities: inputs.length } }))
 
   const upsertEntity = (input: EntityInput, options: CreateOptions = {}) =>
-    Effect.gen(function* () {
-      const checked = yield* Input.check(input)
-      const key = yield* keyFor(checked)
-      return yield* writeIfChanged({ key, fields: () => Effect.succeed(checked), options })
-    }).pipe(Effect.withSpan("EntityService.upsertEntity"))
+    Effect.flatMap(intentOf("replace", input, options), writing.writeIfChanged).pipe(
+      Effect.catchTags({ EntityNotFound: Effect.die, EntityAlreadyExists: Effect.die }),
+      Effect.withSpan("EntityService.upsertEntity"),
+    )
 
   const updateEntity = (entityId: string, patch: EntityPatch, entityType?: string) =>
     Effect.gen(function* () {
-      const { content, metadata } = yield* Input.checkPatch(patch)
+      const fields = yield* Input.checkPatch(patch)
       const key = yield* overlay.resolve(entityId, entityType)
-      return yield* writeIfChanged({
-        key,
-        fields: (newest) =>
-          newest === undefined
-            ? // Deleted since it was looked up: a change must not bring it back.
-              new EntityNotFound(key)
-            : Effect.succeed({
-                content: content ?? newest.content,
-                metadata: metadata ?? newest.metadata,
-              }),
-        options: {},
-      })
-    }).pipe(Effect.withSpan("EntityService.updateEntity"))
+      return yield* writing.writeIfChanged({ kind: "change", key, fields, options: {} })
+    }).pipe(Effect.catchTag("EntityAlreadyExists", Effect.die), Effect.withSpan("EntityService.updateEntity"))
 
   const createEntitySync = (input: EntityInput) =>
     Effect.gen(function* () {
@@ -255,7 +201,7 @@ export const make = Effect.gen(function* () {
       )
       yield* free
       const now = yield* Clock.currentTimeMillis
-      const entity = version(key, checked, now, now)
+      const entity = Writing.version(key, checked, now, now)
       const [chunks = []] = yield* chunker.embed([entity])
       return yield* storage.write(
         Effect.gen(function* () {
@@ -295,6 +241,7 @@ export const make = Effect.gen(function* () {
   return EntityService.of({
     createEntity: (input) => createEntityAsync(input),
     createEntityAsync,
+    createEntities,
     createEntitySync,
     upsertEntity,
     updateEntity,
@@ -316,7 +263,8 @@ export const layer: Layer.Layer<
   EntityService,
   never,
   Storage | EmbeddingQueue | EntityRepository | EntityOverlay | Chunker | Embedder | Search
-> = Layer.effect(EntityService, make)
+> = Layer.scoped(EntityService, make)
 
 export type { EntityView }
+export type { CreateOptions, WriteReceipt } from "./EntityService/Writing.js"
 export type { AsyncJobStatus, EndedJob } from "./EntityService/Jobs.js"

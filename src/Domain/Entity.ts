@@ -145,3 +145,6 @@ export interface EntityPatch {
 }
 
 export const keyOf = (entity: Entity): EntityKey => ({ entityType: entity.entityType, entityId: entity.id })
+
+/** A key as one text that no other key has: for maps. */
+export const keyText = ({ entityId, entityType }: EntityKey): string => `${entityType}\u0000${entityId}`

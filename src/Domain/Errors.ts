@@ -18,6 +18,16 @@ export class InvalidEntity extends Schema.TaggedError<InvalidEntity>()("InvalidE
   }
 }
 
+/** As many boxes wait as may: nothing was stored. Try again when the worker has made room. */
+export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
+  waiting: Schema.Int,
+  limit: Schema.Int,
+}) {
+  override get message() {
+    return `the queue is full: ${this.waiting} boxes wait, at most ${this.limit} may`
+  }
+}
+
 /** Neither a live box nor a stored row has this key. "Not embedded yet" is a different answer. */
 export class EntityNotFound extends Schema.TaggedError<EntityNotFound>()("EntityNotFound", {
   entityType: Schema.String,

@@ -17,6 +17,17 @@ export type LineRow = typeof LineRow.Type
 export const HeldRow = Schema.Struct({ ...Job.fields, alone: Schema.Literal(0, 1) })
 export type HeldRow = typeof HeldRow.Type
 
+/** A live box that is in nobody's hand, without what it boxes. */
+const ReplacedRow = Schema.Struct({
+  generation: Schema.Int,
+  entityType: Job.fields.entityType,
+  entityId: Job.fields.entityId,
+  status: Schema.Literal("pending", "failed"),
+  line: Schema.Int,
+  priority: Schema.Int,
+  scheduledFor: Schema.Int,
+})
+
 const ProbeRow = Schema.Struct({
   paused: Schema.Int,
   ready: Schema.Int,
@@ -58,8 +69,12 @@ export const heldRow = first(HeldRow)
 export const probe = only(ProbeRow)
 export const waiting = only(Schema.Struct({ pending: Schema.Int, failed: Schema.Int }))
 export const counts = only(CountsRow)
-export const generation = <E>(rows: Rows<E>) =>
-  Effect.map(only(Schema.Struct({ generation: Schema.Int }))(rows), (row) => row.generation)
+export const jobs = all(Job)
+/** What was taken of the counter, and how many boxes wait. */
+export const taken = only(Schema.Struct({ generation: Schema.Int, waiting: Schema.Int }))
+export const waitingCount = <E>(rows: Rows<E>) =>
+  Effect.map(only(Schema.Struct({ waiting: Schema.Int }))(rows), (row) => row.waiting)
+export const replaced = all(ReplacedRow)
 export const tokens = <E>(rows: Rows<E>) =>
   Effect.map(all(Schema.Struct({ token: AttemptToken }))(rows), (list) => list.map((row) => row.token))
 export const jobId = <E>(rows: Rows<E>) =>

@@ -5,10 +5,10 @@
  * its live ones; where that is so the index is named (and named once more in the condition that a partial index
  * must be proved by). Columns come back under the names of `Job`.
  */
-import type * as SqlClient from "@effect/sql/SqlClient"
 import type { Fault } from "../Domain/Errors.js"
 import type { EntityKey } from "../Domain/Entity.js"
-import type { AttemptToken, JobId, Outcome } from "../Domain/Job.js"
+import type { AttemptToken, Job, JobId, Outcome } from "../Domain/Job.js"
+import type { StatementBuilder } from "../Storage.js"
 
 /** The columns of a `Job`, under its field names. */
 const jobColumns = `
@@ -32,20 +32,6 @@ const aloneColumn = `
 
 /** Pending jobs wait in a lane: `ready`, `delayed` until they are due, or `suspect` (to be claimed alone). */
 export type Lane = "ready" | "delayed" | "suspect"
-
-export interface NewJob extends EntityKey {
-  readonly generation: number
-  readonly jobId: JobId
-  readonly status: "pending" | "completed"
-  readonly lane: Lane | null
-  readonly line: number
-  readonly outcome: Outcome | null
-  readonly priority: number
-  readonly scheduledFor: number
-  readonly maxRetries: number
-  readonly batchId: string | null
-  readonly now: number
-}
 
 export interface ClaimStamp {
   readonly now: number
@@ -75,34 +61,58 @@ export interface Ending {
   readonly now: number
 }
 
-export const make = (sql: SqlClient.SqlClient) => {
+/** Keys as one parameter, whatever their number: a list of parameters would be another statement for each length. */
+const keyList = (keys: ReadonlyArray<EntityKey>) =>
+  JSON.stringify(keys.map(({ entityId, entityType }) => [entityType, entityId]))
+
+export const make = (sql: StatementBuilder) => {
   const job = sql.literal(jobColumns)
   const boxed = sql.literal(`${jobColumns}, ${contentColumn}`)
   const held = sql.literal(`${jobColumns}, ${aloneColumn}`)
   return {
-    nextGeneration: () =>
-      sql`UPDATE embedding_queue_state SET generation = generation + 1 WHERE id = 1 RETURNING generation`,
+    /** Takes `n` generations, of which the last is answered, and tells how many boxes wait. */
+    takeGenerations: (n: number) => sql`
+      UPDATE embedding_queue_state SET generation = generation + ${n} WHERE id = 1 RETURNING generation, waiting`,
 
-    insertJob: (row: NewJob) => sql`
+    waiting: () => sql`SELECT waiting FROM embedding_queue_state WHERE id = 1`,
+
+    insertJob: (row: Job, place: { readonly lane: Lane | null; readonly line: number }) => sql`
       INSERT INTO embedding_queue (
         generation, job_id, entity_type, entity_id, status, lane, line, outcome, priority, scheduled_for,
         max_retries, batch_id, created_at, updated_at, completed_at
       ) VALUES (
-        ${row.generation}, ${row.jobId}, ${row.entityType}, ${row.entityId}, ${row.status}, ${row.lane},
-        ${row.line}, ${row.outcome}, ${row.priority}, ${row.scheduledFor}, ${row.maxRetries}, ${row.batchId},
-        ${row.now}, ${row.now}, ${row.status === "completed" ? row.now : null}
-      ) RETURNING ${job}`,
+        ${row.generation}, ${row.jobId}, ${row.entityType}, ${row.entityId}, ${row.status}, ${place.lane},
+        ${place.line}, ${row.outcome}, ${row.priority}, ${row.scheduledFor}, ${row.maxRetries}, ${row.batchId},
+        ${row.createdAt}, ${row.updatedAt}, ${row.completedAt}
+      )`,
 
     insertBox: (generation: number, content: string) =>
       sql`INSERT INTO embedding_boxes (generation, content) VALUES (${generation}, ${content})`,
 
     deleteBox: (generation: number) => sql`DELETE FROM embedding_boxes WHERE generation = ${generation}`,
 
+    deleteBoxes: (generations: ReadonlyArray<number>) => sql`
+      DELETE FROM embedding_boxes WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))`,
+
     /** At most three rows (one per live status), newest first. */
     liveOfKey: (key: EntityKey) => sql`
       SELECT ${boxed}, line FROM embedding_queue INDEXED BY embedding_queue_live
       WHERE entity_type = ${key.entityType} AND entity_id = ${key.entityId} AND status <> 'completed'
       ORDER BY generation DESC`,
+
+    /** The same of several keys, in no particular order. */
+    liveOfKeys: (keys: ReadonlyArray<EntityKey>) => sql`
+      SELECT ${boxed} FROM json_each(${keyList(keys)}) AS wanted
+        CROSS JOIN embedding_queue INDEXED BY embedding_queue_live
+      WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1 AND status <> 'completed'`,
+
+    /** What a new box of these keys would take the place of. */
+    replaceable: (keys: ReadonlyArray<EntityKey>) => sql`
+      SELECT generation, entity_type AS "entityType", entity_id AS "entityId", status, line, priority,
+        scheduled_for AS "scheduledFor"
+      FROM json_each(${keyList(keys)}) AS wanted CROSS JOIN embedding_queue INDEXED BY embedding_queue_live
+      WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1
+        AND status IN ('pending', 'failed') AND status <> 'completed'`,
 
     /** The newest live box of each type that has this id. */
     liveByEntityId: (entityId: string) => sql`
@@ -214,12 +224,26 @@ export const make = (sql: SqlClient.SqlClient) => {
       SELECT ${held} FROM embedding_queue
       WHERE generation = ${generation} AND attempt_token = ${token} AND status = 'processing'`,
 
-    /** Ends a claim as stored, under its token: the hot path, one statement. */
-    complete: (generation: number, token: AttemptToken, outcome: Outcome, now: number) => sql`
+    /** Which of these claims are still good. */
+    stillHeld: (tokens: ReadonlyArray<AttemptToken>, generations: ReadonlyArray<number>) => sql`
+      SELECT attempt_token AS "token" FROM embedding_queue
+      WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
+        AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
+        AND status = 'processing'`,
+
+    /** Ends claims under their tokens: the hot path, one statement for all that are stored together. */
+    complete: (
+      tokens: ReadonlyArray<AttemptToken>,
+      generations: ReadonlyArray<number>,
+      outcome: Outcome,
+      now: number,
+    ) => sql`
       UPDATE embedding_queue SET
         status = 'completed', outcome = ${outcome}, attempt_token = NULL, lease_until = NULL,
         updated_at = ${now}, completed_at = ${now}
-      WHERE generation = ${generation} AND attempt_token = ${token} AND status = 'processing'
+      WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
+        AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
+        AND status = 'processing'
       RETURNING ${job}`,
 
     /** The newest live box of a key that is newer than `generation`. */

@@ -41,7 +41,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
     Effect.tap(Rows.job(rows), Option.match({ onNone: () => Effect.void, onSome: announce }))
 
   const end = (
-    job: Job,
+    job: Pick<Job, "generation">,
     status: "completed" | "failed",
     outcome: Outcome,
     detail: {
@@ -69,7 +69,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
       return ended
     })
 
-  const supersede = (job: Job, successor: JobId): Changed =>
+  const supersede = (job: Pick<Job, "generation">, successor: JobId): Changed =>
     end(job, "completed", "superseded", { successor })
 
   /** The successor that makes a job pointless: a newer live box of the same entity. */

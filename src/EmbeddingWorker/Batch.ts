@@ -4,6 +4,7 @@
  * stands alone, so its neighbours are stored; a claim that is gone is skipped, its siblings are not; and on every
  * way out, interruption included, a job that is still in hand is given back.
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -64,34 +65,32 @@ export const make = (
         Effect.withSpan("EmbeddingWorker.embed", { attributes: { jobs: claims.length } }),
       )
 
-    /** Entity, vectors and the end of the job, or nothing of them: a savepoint of its own in the batch. */
-    const storeOne = (claim: Claim<Entity>, chunks: ReadonlyArray<EmbeddedChunk>) =>
-      storage
-        .write(
-          Effect.gen(function* () {
-            const stored = yield* repository.store({
-              entity: claim.content,
-              generation: claim.job.generation,
-              jobId: claim.job.jobId,
-              inputHash: chunker.inputHash(claim.content),
-              fingerprint: embedder.fingerprint,
-              chunks,
-            })
-            yield* queue.complete(claim, stored ? "stored" : "superseded")
-          }),
+    /** Entities, vectors and the ends of their jobs, in one transaction; a claim that is gone takes no part. */
+    const storeHeld = (embedded: ReadonlyMap<Claim<Entity>, ReadonlyArray<EmbeddedChunk>>) =>
+      Effect.gen(function* () {
+        const held = yield* queue.stillHeld([...embedded.keys()])
+        const stored = yield* repository.storeAll(
+          held.map((claim) => ({
+            entity: claim.content,
+            generation: claim.job.generation,
+            jobId: claim.job.jobId,
+            inputHash: chunker.inputHash(claim.content),
+            fingerprint: embedder.fingerprint,
+            chunks: embedded.get(claim) ?? [],
+          })),
         )
-        .pipe(
-          Effect.as("stored" as const),
-          Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
-        )
+        const [late, inPlace] = Arr.partition(held, (_, at) => stored[at] === true)
+        yield* queue.completeAll(inPlace, "stored")
+        yield* queue.completeAll(late, "superseded")
+        return new Set(held)
+      }).pipe(storage.write)
 
     const store = (claims: Claims, embedded: ReadonlyArray<ReadonlyArray<EmbeddedChunk>>) =>
-      storage.write(Effect.forEach(claims, (claim, at) => storeOne(claim, embedded[at] ?? []))).pipe(
-        Effect.flatMap((ends) =>
-          Effect.forEach(claims, (claim, at) => listener.left(claim, ends[at] ?? "lost"), { discard: true }),
-        ),
-        Effect.withSpan("EmbeddingWorker.store", { attributes: { jobs: claims.length } }),
-      )
+      Effect.flatMap(storeHeld(new Map(Arr.zip(claims, embedded))), (held) =>
+        Effect.forEach(claims, (claim) => listener.left(claim, held.has(claim) ? "stored" : "lost"), {
+          discard: true,
+        }),
+      ).pipe(Effect.withSpan("EmbeddingWorker.store", { attributes: { jobs: claims.length } }))
 
     /** Gives every claim back, or leaves it to its lease where even that cannot be written. */
     const release = (claims: Claims) =>

@@ -18,8 +18,10 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { StorageError } from "../Domain/Errors.js"
+import type { StatementBuilder } from "../Storage.js"
 import * as EventLoop from "./EventLoop.js"
 import * as FairLock from "./FairLock.js"
+import * as LeanStatement from "./LeanStatement.js"
 import type { SafeConnection } from "./SqliteConnection.js"
 import { isNothingToRollBack } from "./SqliteErrors.js"
 import { Turn } from "./Turn.js"
@@ -27,6 +29,8 @@ import { Turn } from "./Turn.js"
 /** The client, and what a `Storage` needs of it beyond the standard interface. */
 export interface FairClient {
   readonly sql: SqlClient.SqlClient
+  /** The same without spans that nobody sees. */
+  readonly statement: StatementBuilder
   /** Whether a transaction (or reservation) of this very client is open in this context. */
   readonly isInside: (context: Context.Context<never>) => boolean
   /** Keeps statements off the transaction of a host's other database, which shares the standard tag. */
@@ -221,8 +225,11 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
     })
     const sql: SqlClient.SqlClient = Object.assign(client, { withTransaction })
 
+    const connectionOf = (context: Context.Context<never>) => currentTurn(context)?.[0] ?? single
+
     const fair: FairClient = {
       sql,
+      statement: LeanStatement.make(sql, connectionOf),
       isInside: (context) => currentTurn(context) !== undefined,
       ignoringOthers: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.contextWithEffect((context: Context.Context<never>): Effect.Effect<A, E, R> => {
@@ -238,7 +245,7 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
         }),
       execute: (text) =>
         Effect.contextWithEffect((context: Context.Context<never>) =>
-          (currentTurn(context)?.[0] ?? single).execute(text, [], undefined),
+          connectionOf(context).execute(text, [], undefined),
         ),
     }
     return fair

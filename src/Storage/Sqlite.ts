@@ -13,6 +13,7 @@ import * as Predicate from "effect/Predicate"
 import { StorageError } from "../Domain/Errors.js"
 import { Storage } from "../Storage.js"
 import * as FairClient from "./FairClient.js"
+import * as LeanStatement from "./LeanStatement.js"
 import * as Migrations from "./Migrations.js"
 import * as PlainClient from "./PlainClient.js"
 import * as Replay from "./Replay.js"
@@ -60,6 +61,8 @@ const make = (options: SqliteOptions) =>
 
     const storage = Storage.of({
       sql: client.sql,
+      statement: client.statement,
+      isInside: Effect.contextWith(client.isInside),
       read: (effect) => replay(client.ignoringOthers(effect)),
       write: (effect) => replay(client.sql.withTransaction(effect)),
       afterCommit: client.afterCommit,
@@ -96,6 +99,8 @@ export const layerClient = (
       yield* Migrations.run({ migrations: options.migrations ?? Migrations.known, file, replay })
       return Storage.of({
         sql,
+        statement: LeanStatement.plain(sql),
+        isInside: Effect.contextWith(PlainClient.isInside),
         read: replay,
         write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
         afterCommit: PlainClient.afterCommit,

@@ -1,11 +1,10 @@
-import type { Statement } from "@effect/sql/Statement"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describe } from "vitest"
 import { AttemptToken, JobId } from "../../src/Domain/Job.js"
 import * as Statements from "../../src/EmbeddingQueue/Statements.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
-import { Storage } from "../../src/Storage.js"
+import { type Statement, Storage } from "../../src/Storage.js"
 import { note } from "./fixtures.js"
 
 const stamp = { now: 1000, leaseUntil: 2000, owner: "host:1:x" }
@@ -34,7 +33,7 @@ const back = {
 const hotPath: ReadonlyArray<
   readonly [
     name: string,
-    build: (s: Statements.Statements) => Statement<unknown>,
+    build: (s: Statements.Statements) => Statement,
     indexes: ReadonlyArray<string>,
   ]
 > = [
@@ -50,12 +49,16 @@ const hotPath: ReadonlyArray<
     (s) => s.probe(),
     ["embedding_queue_ready", "embedding_queue_delayed", "embedding_queue_suspect"],
   ],
-  ["complete", (s) => s.complete(1, token, "stored", 1000), ["INTEGER PRIMARY KEY"]],
+  ["complete", (s) => s.complete([token], [1], "stored", 1000), ["INTEGER PRIMARY KEY"]],
   ["endLive", (s) => s.endLive(1, ending), ["INTEGER PRIMARY KEY"]],
   ["putBack", (s) => s.putBack(1, back), ["INTEGER PRIMARY KEY"]],
   ["held", (s) => s.held(1, token), ["INTEGER PRIMARY KEY", "embedding_queue_lease"]],
   ["renew", (s) => s.renew([token], [1], 2000), ["INTEGER PRIMARY KEY"]],
   ["liveOfKey", (s) => s.liveOfKey(key), ["embedding_queue_live"]],
+  ["liveOfKeys", (s) => s.liveOfKeys([key]), ["embedding_queue_live", "INTEGER PRIMARY KEY"]],
+  ["replaceable", (s) => s.replaceable([key]), ["embedding_queue_live"]],
+  ["stillHeld", (s) => s.stillHeld([token], [1]), ["INTEGER PRIMARY KEY"]],
+  ["deleteBoxes", (s) => s.deleteBoxes([1]), ["INTEGER PRIMARY KEY"]],
   ["newerLive", (s) => s.newerLive(key, 1), ["embedding_queue_live"]],
   ["livePage", (s) => s.livePage("[]", ["", ""], 10), ["embedding_queue_live"]],
   ["liveByEntityId", (s) => s.liveByEntityId("a"), ["embedding_queue_entity"]],
@@ -72,7 +75,7 @@ const hotPath: ReadonlyArray<
 /** Sorts of at most a handful of rows: the live boxes of one key, the hosts that hold claims. */
 const maySort = new Set(["liveOfKey", "newerLive", "owners"])
 
-const planOf = (statement: Statement<unknown>) =>
+const planOf = (statement: Statement) =>
   Effect.gen(function* () {
     const { sql } = yield* Storage
     const [text, parameters] = statement.compile()
@@ -84,8 +87,8 @@ describe("query plans", () => {
   for (const [name, build, indexes] of hotPath) {
     it.effect(`${name} is served by ${indexes.join(", ")}`, () =>
       Effect.gen(function* () {
-        const { sql } = yield* Storage
-        const plan = yield* planOf(build(Statements.make(sql)))
+        const { statement } = yield* Storage
+        const plan = yield* planOf(build(Statements.make(statement)))
         for (const index of indexes) expect(plan.join("\n")).toContain(index)
         // A walk over a whole table, or a sort of the backlog, is what made the seed slow.
         const walks = plan.filter(

@@ -101,7 +101,7 @@ describe("createEntity", () => {
         // @effect-diagnostics-next-line globalDate:off
         [{ content: "x", metadata: { when: new Date(0) } }, "metadata.when"],
       ] as const) {
-        const writes = [
+        const writes: ReadonlyArray<Effect.Effect<void, { readonly _tag: string }>> = [
           Effect.asVoid(service.createEntity(input)),
           Effect.asVoid(service.createEntitySync(input)),
           Effect.asVoid(service.upsertEntity(input)),

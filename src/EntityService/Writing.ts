@@ -1,0 +1,243 @@
+/**
+ * How entities are written. All writes walk one path (`writeTogether`), in one transaction that first looks at what is
+ * there: that is where create, replace and change differ, and where it is decided, by the hash of the text to embed
+ * and nothing else, whether the model is needed at all. The path takes many writes as well as one: those of concurrent
+ * callers are collected and share a commit, and a bulk write goes in bounded transactions. A write that is refused is
+ * an answer among answers; only trouble with the database is everybody's.
+ */
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { type Entity, type EntityKey, keyText } from "../Domain/Entity.js"
+import type { CheckedPatch } from "../Domain/EntityInput.js"
+import { EntityAlreadyExists, EntityNotFound, type QueueFull, type StorageError } from "../Domain/Errors.js"
+import { contentHash } from "../Domain/Hash.js"
+import type { Receipt } from "../Domain/Job.js"
+import { bounded, distinctRuns } from "../Domain/Runs.js"
+import { Chunker } from "../Chunker.js"
+import { EmbeddingQueue } from "../EmbeddingQueue.js"
+import { EntityOverlay, type Layered } from "../EntityOverlay.js"
+import { EntityRepository } from "../EntityRepository.js"
+import { Storage } from "../Storage.js"
+import * as GroupCommit from "../Storage/GroupCommit.js"
+
+/** What a caller may say about the job of a write. */
+export interface CreateOptions {
+  /** The higher number goes first. Default 0. */
+  readonly priority?: number | undefined
+  /** Attempts beyond the first. Default 3. */
+  readonly maxRetries?: number | undefined
+}
+
+/** A receipt that also says what the write did. */
+export interface WriteReceipt extends Receipt {
+  readonly change: "created" | "updated" | "unchanged"
+}
+
+/** The fields of an entity that its writer chooses. */
+export type Fields = Pick<Entity, "content" | "metadata">
+
+/** What one write intends: a new entity, one that takes the place of whatever is there, or some fields anew. */
+export type Intent = {
+  readonly key: EntityKey
+  readonly options: CreateOptions
+} & (
+  | { readonly kind: "create" | "replace"; readonly fields: Fields }
+  | { readonly kind: "change"; readonly fields: CheckedPatch }
+)
+
+/** Why a write was not made, where the database is well. */
+export type Refusal = EntityAlreadyExists | EntityNotFound | QueueFull
+
+/** What became of one write. */
+export type Outcome = Either.Either<WriteReceipt, Refusal>
+
+/** One transaction of a bulk write: so many entities, or so much text in UTF-16 units. */
+const bulk = { most: 100, weight: 1024 * 1024 }
+
+/** A version of an entity as it is boxed and stored. */
+export const version = (key: EntityKey, fields: Fields, created: number, now: number): Entity => ({
+  entityType: key.entityType,
+  id: key.entityId,
+  content: fields.content,
+  metadata: fields.metadata,
+  contentHash: contentHash(fields.content, fields.metadata),
+  created,
+  updated: now,
+})
+
+const fieldsOf = (intent: Intent, newest: Entity | undefined): Either.Either<Fields, Refusal> => {
+  if (intent.kind === "replace") return Either.right(intent.fields)
+  if (intent.kind === "create") {
+    return newest === undefined
+      ? Either.right(intent.fields)
+      : Either.left(new EntityAlreadyExists(intent.key))
+  }
+  return newest === undefined
+    ? // Deleted since it was looked up: a change must not bring it back.
+      Either.left(new EntityNotFound(intent.key))
+    : Either.right({
+        content: intent.fields.content ?? newest.content,
+        metadata: intent.fields.metadata ?? newest.metadata,
+      })
+}
+
+/** A write that changes something, beside what is there. */
+interface Change extends Layered {
+  readonly intent: Intent
+  readonly entity: Entity
+  readonly change: "created" | "updated"
+}
+
+export const make = Effect.gen(function* () {
+  const storage = yield* Storage
+  const queue = yield* EmbeddingQueue
+  const repository = yield* EntityRepository
+  const overlay = yield* EntityOverlay
+  const chunker = yield* Chunker
+
+  /** What the write would do, as things stand: nothing, or a new version beside what is there. */
+  const plan = (
+    intent: Intent,
+    { live, stored }: Layered,
+    now: number,
+  ): Either.Either<WriteReceipt | Change, Refusal> => {
+    const newest = Option.getOrUndefined(
+      Option.orElse(
+        Option.map(live, (box) => box.content),
+        () => Option.map(stored, (row) => row.entity),
+      ),
+    )
+    return Either.map(fieldsOf(intent, newest), (fields) => {
+      const entity = version(intent.key, fields, newest?.created ?? now, now)
+      const same = newest !== undefined && newest.contentHash === entity.contentHash
+      // The same text over a failed box is a wish to try again.
+      const jobId = Option.match(live, {
+        onSome: ({ job }) => (job.status === "failed" ? undefined : job.jobId),
+        onNone: () => Option.getOrUndefined(stored)?.jobId,
+      })
+      return same && jobId !== undefined
+        ? { change: "unchanged", entityId: intent.key.entityId, jobId }
+        : { intent, entity, live, stored, change: newest === undefined ? "created" : "updated" }
+    })
+  }
+
+  const plans = (intents: ReadonlyArray<Intent>) =>
+    Effect.gen(function* () {
+      const layers = yield* overlay.layersOf(intents.map(({ key }) => key))
+      const now = yield* Clock.currentTimeMillis
+      return Arr.zipWith(intents, layers, (intent, layered) => plan(intent, layered, now))
+    })
+
+  const isNothing = (planned: WriteReceipt | Change): planned is WriteReceipt =>
+    planned.change === "unchanged"
+
+  /** The text to embed is the one whose vectors are there: the row changes, the vectors stay. */
+  const storeAtOnce = ({ change, entity, intent, live, stored }: Change) =>
+    Effect.gen(function* () {
+      const row = Option.getOrUndefined(stored)
+      if (Option.isSome(live) || row === undefined || row.inputHash !== chunker.inputHash(entity)) {
+        return undefined
+      }
+      const generation = yield* queue.nextGeneration
+      yield* repository.storeUnembedded({ ...row, entity, generation })
+      return { change, entityId: intent.key.entityId, jobId: row.jobId } satisfies WriteReceipt
+    })
+
+  /** Writes of different keys. */
+  const writeRun = (intents: ReadonlyArray<Intent>) =>
+    Effect.gen(function* () {
+      const outcomes = new Map<Intent, Outcome>()
+      const toBox: Array<Change> = []
+      for (const [intent, planned] of Arr.zip(intents, yield* plans(intents))) {
+        if (Either.isLeft(planned)) outcomes.set(intent, Either.left(planned.left))
+        else if (isNothing(planned.right)) outcomes.set(intent, Either.right(planned.right))
+        else {
+          const stored = yield* storeAtOnce(planned.right)
+          if (stored !== undefined) outcomes.set(intent, Either.right(stored))
+          else toBox.push(planned.right)
+        }
+      }
+      const boxed = Arr.zip(
+        toBox,
+        yield* queue.enqueueAll(
+          toBox.map(({ entity, intent }) => ({ content: entity, options: intent.options })),
+        ),
+      )
+      for (const [{ change, intent }, job] of boxed) {
+        outcomes.set(
+          intent,
+          Either.map(job, ({ jobId }) => ({ change, entityId: intent.key.entityId, jobId })),
+        )
+      }
+      yield* repository.indexTexts(
+        boxed.flatMap(([{ entity }, job]) =>
+          Either.isRight(job) ? [{ entity, generation: job.right.generation }] : [],
+        ),
+      )
+      return intents.flatMap((intent) => outcomes.get(intent) ?? [])
+    })
+
+  /** All in one transaction; of two writes of the same key the second sees the first. */
+  const writeTogether = (intents: ReadonlyArray<Intent>) =>
+    Effect.map(
+      Effect.forEach(
+        distinctRuns(intents, ({ key }) => keyText(key)),
+        writeRun,
+      ),
+      (runs) => runs.flat(),
+    ).pipe(storage.write)
+
+  const join = yield* GroupCommit.make(storage, writeTogether)
+
+  /** Makes the write, in one commit with those of other callers. */
+  const write = (intent: Intent): Effect.Effect<WriteReceipt, Refusal | StorageError> =>
+    Effect.flatten(join(intent))
+
+  /** A look without the write lock comes first: imports of unchanged folders must not pay for a commit each. */
+  const writeIfChanged = (intent: Intent): Effect.Effect<WriteReceipt, Refusal | StorageError> =>
+    Effect.flatMap(plans([intent]), ([glance]) =>
+      glance !== undefined && Either.isRight(glance) && isNothing(glance.right)
+        ? Effect.succeed(glance.right)
+        : write(intent),
+    )
+
+  /** Those that found no room wait for it; the others are done. */
+  const untilRoom = (
+    intents: ReadonlyArray<Intent>,
+  ): Effect.Effect<ReadonlyMap<Intent, Outcome>, StorageError> =>
+    Effect.gen(function* () {
+      const outcomes = new Map(Arr.zip(intents, yield* writeTogether(intents)))
+      const left = intents.filter((intent) => {
+        const outcome = outcomes.get(intent)
+        return outcome !== undefined && Either.isLeft(outcome) && outcome.left._tag === "QueueFull"
+      })
+      if (left.length === 0) return outcomes
+      yield* queue.awaitRoom
+      return new Map([...outcomes, ...(yield* untilRoom(left))])
+    })
+
+  /**
+   * Makes many writes, in their order and in bounded transactions, waiting for room where the queue is full. Answers
+   * for each. Trouble with the database ends it: the writes of that transaction and all after it bear that error.
+   */
+  const writeAll = (
+    intents: ReadonlyArray<Intent>,
+  ): Effect.Effect<ReadonlyArray<Either.Either<WriteReceipt, Refusal | StorageError>>> =>
+    Effect.gen(function* () {
+      const outcomes = new Map<Intent, Either.Either<WriteReceipt, Refusal | StorageError>>()
+      for (const together of bounded(intents, bulk, ({ fields }) => fields.content?.length ?? 0)) {
+        const written = yield* Effect.either(untilRoom(together))
+        if (Either.isLeft(written)) {
+          const failed = Either.left(written.left)
+          return intents.map((intent) => outcomes.get(intent) ?? failed)
+        }
+        for (const [intent, outcome] of written.right) outcomes.set(intent, outcome)
+      }
+      return intents.flatMap((intent) => outcomes.get(intent) ?? [])
+    })
+
+  return { write, writeIfChanged, writeAll }
+})
