@@ -188,8 +188,9 @@ export const make = <A, I>(
     const codec = Schema.parseJson(of.schema)
     const encode = Schema.encode(codec)
     const decode = Schema.decode(codec)
-    const announce = ({ entityId, entityType, jobId, outcome, status }: Job) =>
-      storage.afterCommit(PubSub.publish(hub, { jobId, entityType, entityId, status, outcome }))
+    const announceAll = (jobs: ReadonlyArray<Job>) =>
+      storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
+    const announce = (job: Job) => announceAll([job])
     const transitions = Transitions.make({ statements, backoff, announce })
     const housekeeping = Housekeeping.make({ storage, statements, transitions })
     const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
@@ -198,7 +199,7 @@ export const make = <A, I>(
       storage,
       statements,
       transitions,
-      announce,
+      announce: announceAll,
       encode,
       key: of.key,
       maxWaiting,
@@ -226,11 +227,14 @@ export const make = <A, I>(
       Effect.gen(function* () {
         if (claims.length === 0) return []
         const now = yield* Clock.currentTimeMillis
-        const jobs = yield* Rows.jobs(
-          statements.complete(tokensOf(claims), generationsOf(claims), outcome, now),
+        const ended = new Set(
+          yield* Rows.generations(statements.complete(tokensOf(claims), generationsOf(claims), outcome, now)),
         )
+        const jobs = claims
+          .filter(({ job }) => ended.has(job.generation))
+          .map(({ job }) => completedJob(job, outcome, now))
         yield* statements.deleteBoxes(jobs.map((job) => job.generation))
-        yield* Effect.forEach(jobs, announce, { discard: true })
+        yield* announceAll(jobs)
         return jobs
       }).pipe(storage.write)
 
@@ -316,6 +320,25 @@ export const make = <A, I>(
       subscribe: Stream.fromPubSub(hub, { scoped: true }),
     } satisfies Queue<A>
   })
+
+/** What a claimed job becomes when it is completed. */
+const completedJob = (job: Job, outcome: "stored" | "superseded", now: number): Job => ({
+  ...job,
+  status: "completed",
+  outcome,
+  attemptToken: null,
+  leaseUntil: null,
+  updatedAt: now,
+  completedAt: now,
+})
+
+const changeOf = ({ entityId, entityType, jobId, outcome, status }: Job): JobChange => ({
+  jobId,
+  entityType,
+  entityId,
+  status,
+  outcome,
+})
 
 /** Of boxes of the same key, the one of the highest generation. */
 const newestOfEach = <A>(boxes: ReadonlyArray<Box<A>>): ReadonlyArray<Box<A>> => {

@@ -10,7 +10,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Entity, type EntityId, type EntityKey, type EntityType, JsonObject, keyOf } from "./Domain/Entity.js"
+import {
+  Entity,
+  type EntityId,
+  type EntityKey,
+  type EntityType,
+  JsonObject,
+  keyList,
+  keyOf,
+  keyText,
+} from "./Domain/Entity.js"
 import type { EmbeddedChunk } from "./Domain/Chunk.js"
 import type { StorageError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
@@ -156,7 +165,7 @@ const decodeEntities = Schema.decodeUnknown(Schema.Array(EntityRow))
 const decodeMatches = Schema.decodeUnknown(Schema.Array(MatchRow))
 const decodeVectors = Schema.decodeUnknown(Schema.Array(VectorRowSchema))
 const decodeTexts = Schema.decodeUnknown(Schema.Array(Schema.Struct({ text: Schema.String })))
-const decodeDocs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ doc: Schema.Int })))
+const decodeDocs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...KeyRow.fields, doc: Schema.Int })))
 const decodeCount = Schema.decodeUnknown(Schema.NonEmptyArray(Schema.Struct({ count: Schema.Int })))
 
 const toStored = (row: typeof EntityRow.Type): StoredEntity => {
@@ -179,30 +188,29 @@ export const make = Effect.gen(function* () {
     Effect.map(Effect.flatMap(rows, decodeEntities), (list) => list.map(toStored)).pipe(storage.read)
   const firstOf = Effect.map((list: ReadonlyArray<StoredEntity>) => Option.fromNullable(list[0]))
 
-  const newText = ({ entity, generation }: Version) =>
-    Effect.map(
-      Effect.flatMap(
-        statement`INSERT INTO entity_texts (entity_type, entity_id, generation)
-          VALUES (${entity.entityType}, ${entity.id}, ${generation})
-          ON CONFLICT (entity_type, entity_id) DO UPDATE SET generation = excluded.generation
-            WHERE excluded.generation > entity_texts.generation
-          RETURNING doc`,
-        decodeDocs,
-      ),
-      ([row]) => (row === undefined ? [] : [{ entity, doc: row.doc }]),
-    )
-
   // The full-text rows come last and together: FTS5 gathers words in memory, and writes them out whenever a statement
   // on another table makes a savepoint.
   const indexTexts = (versions: ReadonlyArray<Version>) =>
-    Effect.flatMap(Effect.forEach(versions, newText), (texts) =>
-      Effect.forEach(
-        texts.flat(),
-        ({ doc, entity }) => statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
-          VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`,
-        { discard: true },
-      ),
-    ).pipe(storage.write)
+    Effect.gen(function* () {
+      const list = versions.map(({ entity, generation }) => [entity.entityType, entity.id, generation])
+      const docs = yield* Effect.flatMap(
+        // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
+        statement`INSERT INTO entity_texts (entity_type, entity_id, generation)
+          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(list)}) WHERE true
+          ON CONFLICT (entity_type, entity_id) DO UPDATE SET generation = excluded.generation
+            WHERE excluded.generation > entity_texts.generation
+          RETURNING doc, entity_type AS "entityType", entity_id AS "entityId"`,
+        decodeDocs,
+      )
+      if (docs.length === 0) return
+      const texts = new Map(versions.map(({ entity }) => [keyText(keyOf(entity)), entity]))
+      for (const { doc, ...key } of docs) {
+        const entity = texts.get(keyText(key))
+        if (entity === undefined) continue
+        yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
+          VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`
+      }
+    }).pipe(storage.write)
 
   const upsertRow = ({ entity, generation, inputHash, jobId }: StoredEntity) =>
     Effect.map(
@@ -220,27 +228,22 @@ export const make = Effect.gen(function* () {
       (rows) => rows.length === 1,
     )
 
-  const storeRows = (embedded: Embedded) =>
-    Effect.gen(function* () {
-      const { chunks, entity, fingerprint } = embedded
-      if (!(yield* upsertRow(embedded))) return false
-      // Every vector of the older text goes, of whatever model: none may be found in the new one's name.
-      yield* statement`DELETE FROM entity_vectors WHERE ${isOf(keyOf(entity))}`
-      yield* Effect.forEach(
-        chunks,
-        (chunk, index) =>
-          statement`INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
-            VALUES (${entity.entityType}, ${entity.id}, ${index}, ${fingerprint}, ${chunk.inputHash},
-              ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`,
-        { discard: true },
-      )
-      return true
-    })
-
   const storeAll = (all: ReadonlyArray<Embedded>) =>
     Effect.gen(function* () {
-      const stored = yield* Effect.forEach(all, storeRows)
-      yield* indexTexts(all.filter((_, at) => stored[at]))
+      const stored = yield* Effect.forEach(all, upsertRow)
+      const rows = all.filter((_, at) => stored[at])
+      // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
+      yield* statement`DELETE FROM entity_vectors WHERE (entity_type, entity_id) IN (
+        SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
+      for (const { chunks, entity, fingerprint } of rows) {
+        for (const [at, chunk] of chunks.entries()) {
+          yield* statement`
+            INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
+            VALUES (${entity.entityType}, ${entity.id}, ${at}, ${fingerprint}, ${chunk.inputHash},
+              ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`
+        }
+      }
+      yield* indexTexts(rows)
       return stored
     }).pipe(storage.write)
 
@@ -255,7 +258,8 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const rows = yield* sql`DELETE FROM entities WHERE ${isOf(key)} RETURNING generation`
       const docs = yield* Effect.flatMap(
-        sql`DELETE FROM entity_texts WHERE ${isOf(key)} RETURNING doc`,
+        sql`DELETE FROM entity_texts WHERE ${isOf(key)}
+          RETURNING doc, entity_type AS "entityType", entity_id AS "entityId"`,
         decodeDocs,
       )
       yield* Effect.forEach(docs, ({ doc }) => sql`DELETE FROM entity_fulltext WHERE rowid = ${doc}`, {
@@ -268,7 +272,7 @@ export const make = Effect.gen(function* () {
     find: (key) => firstOf(entities(statement`SELECT ${columns} FROM entities WHERE ${isOf(key)}`)),
     findAll: (keys) =>
       entities(statement`SELECT ${columns}
-        FROM json_each(${JSON.stringify(keys.map(({ entityId, entityType }) => [entityType, entityId]))}) AS wanted
+        FROM json_each(${keyList(keys)}) AS wanted
           CROSS JOIN entities
         WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1`),
     findByEntityId: (entityId) =>

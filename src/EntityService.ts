@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { v7 as timeOrderedId } from "uuid"
 import { EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
 import {
@@ -26,6 +25,7 @@ import {
   type StorageError,
 } from "./Domain/Errors.js"
 import type { Receipt } from "./Domain/Job.js"
+import { timeOrderedId } from "./Domain/TimeOrderedId.js"
 import type { SearchAnswer, SearchOptions } from "./Domain/Search.js"
 import { Chunker } from "./Chunker.js"
 import { Embedder } from "./Embedder.js"
@@ -133,7 +133,7 @@ export const make = Effect.gen(function* () {
   const search = yield* Search
   const writing = yield* Writing.make
 
-  const newEntityId = Effect.map(Clock.currentTimeMillis, (msecs) => EntityId.make(timeOrderedId({ msecs })))
+  const newEntityId = Effect.map(Clock.currentTimeMillis, (msecs) => EntityId.make(timeOrderedId(msecs)))
 
   const taken = ({ entityId, entityType }: EntityKey) => new EntityAlreadyExists({ entityType, entityId })
 
@@ -156,7 +156,7 @@ export const make = Effect.gen(function* () {
       Effect.map(receiptOf),
       // Only a change can miss what it is to change.
       Effect.catchTag("EntityNotFound", Effect.die),
-      Effect.withSpan("EntityService.createEntity"),
+      Effect.withSpan("EntityService.createEntity", { captureStackTrace: false }),
     )
 
   const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
@@ -182,7 +182,7 @@ export const make = Effect.gen(function* () {
   const upsertEntity = (input: EntityInput, options: CreateOptions = {}) =>
     Effect.flatMap(intentOf("replace", input, options), writing.writeIfChanged).pipe(
       Effect.catchTags({ EntityNotFound: Effect.die, EntityAlreadyExists: Effect.die }),
-      Effect.withSpan("EntityService.upsertEntity"),
+      Effect.withSpan("EntityService.upsertEntity", { captureStackTrace: false }),
     )
 
   const updateEntity = (entityId: string, patch: EntityPatch, entityType?: string) =>

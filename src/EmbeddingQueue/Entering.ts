@@ -10,14 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
 import * as Schedule from "effect/Schedule"
-import { v7 as timeOrderedId } from "uuid"
 import { type EntityKey, keyText } from "../Domain/Entity.js"
 import { QueueFull, type StorageError } from "../Domain/Errors.js"
 import { type Job, JobId, type Outcome } from "../Domain/Job.js"
 import { distinctRuns } from "../Domain/Runs.js"
-import type { Storage } from "../Storage.js"
+import { timeOrderedId } from "../Domain/TimeOrderedId.js"
+import type { Statement, Storage } from "../Storage.js"
 import * as Rows from "./Rows.js"
-import type { Lane, Statements } from "./Statements.js"
+import type { Statements } from "./Statements.js"
 import type { Transitions } from "./Transitions.js"
 
 /** Attempts beyond the first, where the caller does not say. */
@@ -43,24 +43,31 @@ export interface Entry<A> {
 /** How often a bulk writer that waits for room looks again. */
 const roomPoll = Schedule.spaced("100 millis")
 
-/** Time-ordered, so that the index of ids grows at its end. */
-const newJobId = (now: number) => JobId.make(timeOrderedId({ msecs: now }))
-
-type Start = Pick<
-  Job,
-  "entityType" | "entityId" | "generation" | "priority" | "scheduledFor" | "maxRetries"
-> & {
+/** What a job begins with; the rest of it is the same for all. */
+interface Start {
+  readonly key: EntityKey
+  readonly generation: number
   readonly status: "pending" | "completed"
   readonly outcome: Outcome | null
+  readonly priority: number
+  readonly scheduledFor: number
+  readonly maxRetries: number
   readonly batchId: string | null
   readonly now: number
 }
 
-/** A job as it is at its beginning. */
-const newJob = ({ now, ...start }: Start): Job => ({
-  ...start,
-  jobId: newJobId(now),
+// Field by field: this runs for every create, and copying whole objects is a tenth of its time.
+const newJob = (start: Start): Job => ({
+  jobId: JobId.make(timeOrderedId(start.now)),
+  entityType: start.key.entityType,
+  entityId: start.key.entityId,
+  generation: start.generation,
+  status: start.status,
+  outcome: start.outcome,
   successor: null,
+  priority: start.priority,
+  scheduledFor: start.scheduledFor,
+  maxRetries: start.maxRetries,
   retryCount: 0,
   crashCount: 0,
   attemptToken: null,
@@ -69,16 +76,17 @@ const newJob = ({ now, ...start }: Start): Job => ({
   claimedBy: null,
   lastError: null,
   lastFault: null,
-  createdAt: now,
-  updatedAt: now,
-  completedAt: start.status === "completed" ? now : null,
+  batchId: start.batchId,
+  createdAt: start.now,
+  updatedAt: start.now,
+  completedAt: start.status === "completed" ? start.now : null,
 })
 
 export const make = <A>(context: {
   readonly storage: typeof Storage.Service
   readonly statements: Statements
   readonly transitions: Transitions
-  readonly announce: (job: Job) => Effect.Effect<void>
+  readonly announce: (jobs: ReadonlyArray<Job>) => Effect.Effect<void>
   readonly encode: (content: A) => Effect.Effect<string, ParseError>
   readonly key: (content: A) => EntityKey
   readonly maxWaiting: number
@@ -87,9 +95,6 @@ export const make = <A>(context: {
 
   const take = (n: number) => Rows.taken(statements.takeGenerations(n))
 
-  const insert = (job: Job, place: { readonly lane: Lane | null; readonly line: number }) =>
-    Effect.zipRight(statements.insertJob(job, place), announce(job))
-
   /** The first statement writes: a deferred transaction that began by reading could not go on. */
   const enterRun = (entries: Arr.NonEmptyReadonlyArray<Entry<A>>) =>
     Effect.gen(function* () {
@@ -97,41 +102,44 @@ export const make = <A>(context: {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* Rows.replaced(statements.replaceable(entries.map(({ content }) => key(content))))
       const there = Arr.groupBy(rows, keyText)
+      const entered: Array<Either.Either<Job, QueueFull>> = []
+      const jobs: Array<{ readonly job: Job; readonly lane: "delayed" | "ready"; readonly line: number }> = []
+      const boxes: Array<Statement> = []
       let generation = taken.generation - entries.length
       let waiting = taken.waiting
-
-      return yield* Effect.forEach(entries, ({ content, options = {} }) =>
-        Effect.gen(function* () {
-          generation += 1
-          const its = key(content)
-          const replaced = there[keyText(its)] ?? []
-          const pending = replaced.find((row) => row.status === "pending")
-          if (pending === undefined && waiting >= maxWaiting) {
-            return Either.left(new QueueFull({ waiting, limit: maxWaiting }))
-          }
-          if (pending === undefined) waiting += 1
-          const wanted = now + Math.max(0, options.delayMs ?? 0)
-          const scheduledFor = Math.min(pending?.scheduledFor ?? wanted, wanted)
-          const job = newJob({
-            ...its,
-            generation,
-            status: "pending",
-            outcome: null,
-            priority: Math.max(options.priority ?? 0, pending?.priority ?? Number.NEGATIVE_INFINITY),
-            scheduledFor,
-            maxRetries: options.maxRetries ?? defaultMaxRetries,
-            batchId: options.batchId ?? null,
-            now,
-          })
-          yield* Effect.forEach(replaced, (row) => transitions.supersede(row, job.jobId), { discard: true })
-          yield* insert(job, {
-            lane: scheduledFor > now ? "delayed" : "ready",
-            line: pending?.line ?? generation,
-          })
-          yield* statements.insertBox(generation, yield* encode(content))
-          return Either.right(job)
-        }),
-      )
+      for (const { content, options = {} } of entries) {
+        generation += 1
+        const its = key(content)
+        const replaced = rows.length === 0 ? [] : (there[keyText(its)] ?? [])
+        const pending = replaced.find((row) => row.status === "pending")
+        if (pending === undefined && waiting >= maxWaiting) {
+          entered.push(Either.left(new QueueFull({ waiting, limit: maxWaiting })))
+          continue
+        }
+        if (pending === undefined) waiting += 1
+        const wanted = now + Math.max(0, options.delayMs ?? 0)
+        const scheduledFor = Math.min(pending?.scheduledFor ?? wanted, wanted)
+        const job = newJob({
+          key: its,
+          generation,
+          status: "pending",
+          outcome: null,
+          priority: Math.max(options.priority ?? 0, pending?.priority ?? Number.NEGATIVE_INFINITY),
+          scheduledFor,
+          maxRetries: options.maxRetries ?? defaultMaxRetries,
+          batchId: options.batchId ?? null,
+          now,
+        })
+        for (const row of replaced) yield* transitions.supersede(row, job.jobId)
+        const lane = scheduledFor > now ? "delayed" : "ready"
+        jobs.push({ job, lane, line: pending?.line ?? generation })
+        boxes.push(statements.insertBox(generation, yield* encode(content)))
+        entered.push(Either.right(job))
+      }
+      yield* statements.insertJobs(jobs)
+      for (const insertBox of boxes) yield* insertBox
+      yield* announce(Arr.getRights(entered))
+      return entered
     })
 
   const enqueueAll = (
@@ -146,21 +154,26 @@ export const make = <A>(context: {
       )
       .pipe(
         Effect.map((runs) => runs.flat()),
-        Effect.withSpan("EmbeddingQueue.enqueue"),
+        Effect.withSpan("EmbeddingQueue.enqueue", { captureStackTrace: false }),
       )
 
   const enqueue = (content: A, options: EnqueueOptions = {}): Effect.Effect<Job, QueueFull | StorageError> =>
     // A refusal rolls back what little was written.
     storage
-      .write(Effect.flatMap(enterRun([{ content, options }]), ([entered]) => entered))
-      .pipe(Effect.withSpan("EmbeddingQueue.enqueue"))
+      .write(
+        Effect.flatMap(
+          enterRun([{ content, options }]),
+          ([entered]) => entered ?? Effect.dieMessage("a box was neither taken nor refused"),
+        ),
+      )
+      .pipe(Effect.withSpan("EmbeddingQueue.enqueue", { captureStackTrace: false }))
 
   const enterStored = (its: EntityKey): Effect.Effect<Job, StorageError> =>
     Effect.gen(function* () {
       const { generation } = yield* take(1)
       const now = yield* Clock.currentTimeMillis
       const job = newJob({
-        ...its,
+        key: its,
         generation,
         status: "completed",
         outcome: "stored",
@@ -170,7 +183,8 @@ export const make = <A>(context: {
         batchId: null,
         now,
       })
-      yield* insert(job, { lane: null, line: generation })
+      yield* statements.insertJobs([{ job, lane: null, line: generation }])
+      yield* announce([job])
       return job
     }).pipe(storage.write)
 

@@ -45,20 +45,30 @@ const CountsRow = Schema.Struct({
 /** A statement that was built and not yet run. */
 export type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
 
-const all =
-  <A, I>(row: Schema.Schema<A, I>) =>
-  <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<A>, E | ParseError> =>
-    Effect.flatMap(rows, Schema.decodeUnknown(Schema.Array(row)))
+// The parser of a Schema is made once for each of these, not once for each statement: making it costs more than the
+// statement does.
+const all = <A, I>(row: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknown(Schema.Array(row))
+  return <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<A>, E | ParseError> => Effect.flatMap(rows, decode)
+}
 
-const first =
-  <A, I>(row: Schema.Schema<A, I>) =>
-  <E>(rows: Rows<E>): Effect.Effect<Option.Option<A>, E | ParseError> =>
-    Effect.map(all(row)(rows), (decoded) => Option.fromNullable(decoded[0]))
+const first = <A, I>(row: Schema.Schema<A, I>) => {
+  const decoded = all(row)
+  return <E>(rows: Rows<E>): Effect.Effect<Option.Option<A>, E | ParseError> =>
+    Effect.map(decoded(rows), ([one]) => Option.fromNullable(one))
+}
 
-const only =
-  <A, I>(row: Schema.Schema<A, I>) =>
-  <E>(rows: Rows<E>): Effect.Effect<A, E | ParseError> =>
-    Effect.map(Effect.flatMap(rows, Schema.decodeUnknown(Schema.NonEmptyArray(row))), ([value]) => value)
+const only = <A, I>(row: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknown(Schema.NonEmptyArray(row))
+  return <E>(rows: Rows<E>): Effect.Effect<A, E | ParseError> =>
+    Effect.map(Effect.flatMap(rows, decode), ([value]) => value)
+}
+
+const waitingRow = only(Schema.Struct({ waiting: Schema.Int }))
+const generationRows = all(Schema.Struct({ generation: Schema.Int }))
+const tokenRows = all(Schema.Struct({ token: AttemptToken }))
+const jobIdRow = first(Schema.Struct({ jobId: JobId }))
+const ownerRows = all(Schema.Struct({ owner: Schema.NullOr(Schema.String) }))
 
 export const job = first(Job)
 export const jobRows = all(JobRow)
@@ -69,20 +79,18 @@ export const heldRow = first(HeldRow)
 export const probe = only(ProbeRow)
 export const waiting = only(Schema.Struct({ pending: Schema.Int, failed: Schema.Int }))
 export const counts = only(CountsRow)
-export const jobs = all(Job)
 /** What was taken of the counter, and how many boxes wait. */
 export const taken = only(Schema.Struct({ generation: Schema.Int, waiting: Schema.Int }))
-export const waitingCount = <E>(rows: Rows<E>) =>
-  Effect.map(only(Schema.Struct({ waiting: Schema.Int }))(rows), (row) => row.waiting)
+export const waitingCount = <E>(rows: Rows<E>) => Effect.map(waitingRow(rows), (row) => row.waiting)
 export const replaced = all(ReplacedRow)
+export const generations = <E>(rows: Rows<E>) =>
+  Effect.map(generationRows(rows), (list) => list.map((row) => row.generation))
 export const tokens = <E>(rows: Rows<E>) =>
-  Effect.map(all(Schema.Struct({ token: AttemptToken }))(rows), (list) => list.map((row) => row.token))
+  Effect.map(tokenRows(rows), (list) => list.map((row) => row.token))
 export const jobId = <E>(rows: Rows<E>) =>
   Effect.map(
-    first(Schema.Struct({ jobId: JobId }))(rows),
+    jobIdRow(rows),
     Option.map((row) => row.jobId),
   )
 export const owners = <E>(rows: Rows<E>) =>
-  Effect.map(all(Schema.Struct({ owner: Schema.NullOr(Schema.String) }))(rows), (list) =>
-    list.flatMap((row) => (row.owner === null ? [] : [row.owner])),
-  )
+  Effect.map(ownerRows(rows), (list) => list.flatMap((row) => (row.owner === null ? [] : [row.owner])))

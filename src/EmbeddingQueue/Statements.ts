@@ -6,7 +6,7 @@
  * must be proved by). Columns come back under the names of `Job`.
  */
 import type { Fault } from "../Domain/Errors.js"
-import type { EntityKey } from "../Domain/Entity.js"
+import { type EntityKey, keyList } from "../Domain/Entity.js"
 import type { AttemptToken, Job, JobId, Outcome } from "../Domain/Job.js"
 import type { StatementBuilder } from "../Storage.js"
 
@@ -61,9 +61,32 @@ export interface Ending {
   readonly now: number
 }
 
-/** Keys as one parameter, whatever their number: a list of parameters would be another statement for each length. */
-const keyList = (keys: ReadonlyArray<EntityKey>) =>
-  JSON.stringify(keys.map(({ entityId, entityType }) => [entityType, entityId]))
+/** In the order of the columns of `insertJobs`. */
+const newRow = ({
+  job,
+  lane,
+  line,
+}: {
+  readonly job: Job
+  readonly lane: Lane | null
+  readonly line: number
+}) => [
+  job.generation,
+  job.jobId,
+  job.entityType,
+  job.entityId,
+  job.status,
+  lane,
+  line,
+  job.outcome,
+  job.priority,
+  job.scheduledFor,
+  job.maxRetries,
+  job.batchId,
+  job.createdAt,
+  job.updatedAt,
+  job.completedAt,
+]
 
 export const make = (sql: StatementBuilder) => {
   const job = sql.literal(jobColumns)
@@ -76,15 +99,17 @@ export const make = (sql: StatementBuilder) => {
 
     waiting: () => sql`SELECT waiting FROM embedding_queue_state WHERE id = 1`,
 
-    insertJob: (row: Job, place: { readonly lane: Lane | null; readonly line: number }) => sql`
+    /** Jobs at their beginning, each with its place in line. */
+    insertJobs: (
+      rows: ReadonlyArray<{ readonly job: Job; readonly lane: Lane | null; readonly line: number }>,
+    ) =>
+      sql`
       INSERT INTO embedding_queue (
         generation, job_id, entity_type, entity_id, status, lane, line, outcome, priority, scheduled_for,
         max_retries, batch_id, created_at, updated_at, completed_at
-      ) VALUES (
-        ${row.generation}, ${row.jobId}, ${row.entityType}, ${row.entityId}, ${row.status}, ${place.lane},
-        ${place.line}, ${row.outcome}, ${row.priority}, ${row.scheduledFor}, ${row.maxRetries}, ${row.batchId},
-        ${row.createdAt}, ${row.updatedAt}, ${row.completedAt}
-      )`,
+      ) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+      FROM json_each(${JSON.stringify(rows.map(newRow))})`,
 
     insertBox: (generation: number, content: string) =>
       sql`INSERT INTO embedding_boxes (generation, content) VALUES (${generation}, ${content})`,
@@ -244,7 +269,7 @@ export const make = (sql: StatementBuilder) => {
       WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
         AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
         AND status = 'processing'
-      RETURNING ${job}`,
+      RETURNING generation`,
 
     /** The newest live box of a key that is newer than `generation`. */
     newerLive: (key: EntityKey, generation: number) => sql`

@@ -1,0 +1,124 @@
+/**
+ * What a programmer would write with better-sqlite3 alone: the same tables, triggers and indexes, the same rows, the
+ * same durability, prepared statements, and nothing else. No validation, no hashes, no look at what is there, no
+ * tokens that are checked, no events. It is the yardstick of `bench:queue`.
+ */
+import Database from "better-sqlite3"
+import { v4, v7 } from "uuid"
+
+/** As much of an entity as has to be written. */
+export interface Note {
+  readonly id: string
+  readonly content: string
+}
+
+const pragmas = [
+  "journal_mode = WAL",
+  "synchronous = FULL",
+  "foreign_keys = ON",
+  "temp_store = MEMORY",
+  "cache_size = -65536",
+]
+
+const hash = "0".repeat(64)
+
+/** Opens a file that has Embedbox's tables. `vector` is stored for every note. */
+export const open = (file: string, vector: Uint8Array, now: () => number) => {
+  const db = new Database(file)
+  for (const pragma of pragmas) db.pragma(pragma)
+
+  const nextGeneration = db
+    .prepare<
+      [],
+      number
+    >("UPDATE embedding_queue_state SET generation = generation + 1 WHERE id = 1 RETURNING generation")
+    .pluck()
+  const insertJob = db.prepare(
+    `INSERT INTO embedding_queue (
+      generation, job_id, entity_type, entity_id, status, lane, line, priority, scheduled_for, max_retries,
+      created_at, updated_at
+    ) VALUES (?, ?, 'base', ?, 'pending', 'ready', ?, 0, ?, 3, ?, ?)`,
+  )
+  const insertBox = db.prepare("INSERT INTO embedding_boxes (generation, content) VALUES (?, ?)")
+  const insertText = db
+    .prepare<
+      [string, number],
+      number
+    >("INSERT INTO entity_texts (entity_type, entity_id, generation) VALUES ('base', ?, ?) RETURNING doc")
+    .pluck()
+  const insertWords = db.prepare("INSERT INTO entity_fulltext (rowid, title, content) VALUES (?, ?, ?)")
+
+  /** Queue and box; the words come last, since FTS5 gathers them best when nothing comes in between. */
+  const box = ({ content, id }: Note) => {
+    const time = now()
+    const generation = nextGeneration.get() ?? 0
+    insertJob.run(generation, v7(), id, generation, time, time, time)
+    const entity = {
+      entityType: "base",
+      id,
+      content,
+      metadata: {},
+      contentHash: hash,
+      created: time,
+      updated: time,
+    }
+    insertBox.run(generation, JSON.stringify(entity))
+    return insertText.get(id, generation) ?? 0
+  }
+
+  const create = db.transaction((notes: ReadonlyArray<Note>) => {
+    const docs = notes.map(box)
+    notes.forEach(({ content, id }, at) => void insertWords.run(docs[at], id, content))
+  })
+
+  const claimSome = db.prepare<
+    [string, number, number],
+    { readonly generation: number; readonly job: string; readonly content: string }
+  >(
+    `UPDATE embedding_queue SET status = 'processing', lane = NULL, attempt_token = ?, lease_until = ?, claimed_at = 0
+     WHERE generation IN (
+       SELECT generation FROM embedding_queue WHERE lane = 'ready'
+       ORDER BY priority DESC, scheduled_for, line LIMIT ?
+     ) RETURNING generation, job_id AS job,
+       (SELECT content FROM embedding_boxes AS box WHERE box.generation = embedding_queue.generation) AS content`,
+  )
+  const insertEntity = db.prepare(
+    `INSERT INTO entities (
+      entity_type, entity_id, generation, job_id, created, updated, content_hash, input_hash, metadata, content
+    ) VALUES ('base', ?, ?, ?, ?, ?, ?, ?, '{}', ?)`,
+  )
+  const insertVector = db.prepare(
+    `INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
+     VALUES ('base', ?, 0, 'bench', ?, ?, '', ?)`,
+  )
+  const end = db.prepare(
+    `UPDATE embedding_queue SET status = 'completed', outcome = 'stored', attempt_token = NULL, lease_until = NULL,
+       updated_at = ?, completed_at = ? WHERE generation = ?`,
+  )
+  const dropBox = db.prepare("DELETE FROM embedding_boxes WHERE generation = ?")
+
+  const store = db.transaction((claims: ReturnType<typeof claimSome.all>) => {
+    const time = now()
+    for (const { content, generation, job } of claims) {
+      const entity: { readonly id: string; readonly content: string } = JSON.parse(content)
+      insertEntity.run(entity.id, generation, job, time, time, hash, hash, entity.content)
+      insertVector.run(entity.id, hash, vector, entity.content)
+      end.run(time, time, generation)
+      dropBox.run(generation)
+    }
+  })
+
+  return {
+    /** All in one transaction. */
+    create: (notes: ReadonlyArray<Note>) => void create(notes),
+    /** Claims and completes until nothing is left, so many at once. */
+    drain: (batch: number) => {
+      for (;;) {
+        const claims = claimSome.all(v4(), now() + 30_000, batch)
+        if (claims.length === 0) return
+        store(claims)
+      }
+    },
+    close: () => void db.close(),
+  }
+}
