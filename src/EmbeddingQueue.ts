@@ -36,6 +36,7 @@ import {
 } from "./Domain/Job.js"
 import * as Backoff from "./EmbeddingQueue/Backoff.js"
 import * as Claiming from "./EmbeddingQueue/Claiming.js"
+import * as ClockJumps from "./EmbeddingQueue/ClockJumps.js"
 import * as Entering from "./EmbeddingQueue/Entering.js"
 import * as Housekeeping from "./EmbeddingQueue/Housekeeping.js"
 import * as Owner from "./EmbeddingQueue/Owner.js"
@@ -192,7 +193,8 @@ export const make = <A, I>(
       storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
     const announce = (job: Job) => announceAll([job])
     const transitions = Transitions.make({ statements, backoff, announce })
-    const housekeeping = Housekeeping.make({ storage, statements, transitions })
+    const clockJumps = yield* ClockJumps.make({ storage, statements, leaseMillis })
+    const housekeeping = Housekeeping.make({ storage, statements, transitions, clockJumps })
     const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
 
     const entering = Entering.make({

@@ -167,7 +167,8 @@ export const make = (
       yield* Ref.set(lastBeat, now)
       const busy = yield* FiberSet.size(hands)
       const provider = yield* breaker.state
-      if (provider.state === "open" && provider.until > now) return { again: false, nextDue: provider.until }
+      const wait = yield* breaker.remaining
+      if (wait > 0) return { again: false, nextDue: now + wait }
       const probing = provider.state === "open"
       const held = [...(yield* Ref.get(inHand)).values()]
       // A probe and a suspect go alone.

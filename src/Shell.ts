@@ -49,16 +49,19 @@ export const storage = (
 
 /** The queue alone: enough to see how it stands. */
 export const queue = (
-  settings: Pick<Config.Settings, "leaseDuration">,
+  settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting">,
 ): Layer.Layer<EmbeddingQueue.EmbeddingQueue | EntityRepository.EntityRepository, never, Storage> =>
   Layer.merge(
-    EmbeddingQueue.layerWith({ leaseMillis: Duration.toMillis(settings.leaseDuration) }),
+    EmbeddingQueue.layerWith({
+      leaseMillis: Duration.toMillis(settings.leaseDuration),
+      maxWaiting: settings.maxWaiting,
+    }),
     EntityRepository.layer,
   )
 
 /** All services; nothing runs in the background. */
 export const services = (
-  settings: Pick<Config.Settings, "leaseDuration">,
+  settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting">,
 ): Layer.Layer<Services, never, Foundation> =>
   EntityService.layer.pipe(
     Layer.provideMerge(Search.layer),

@@ -210,6 +210,13 @@ const cases: ReadonlyArray<Case> = [
     breaks: ["UPDATE embedding_queue SET completed_at = NULL WHERE status = 'failed'"],
   },
   {
+    invariant: "I5",
+    says: /^the count of waiting boxes is wrong: 9 counted, 2 waiting$/,
+    id: null,
+    mended: true,
+    breaks: ["UPDATE embedding_queue_state SET waiting = 9"],
+  },
+  {
     invariant: "I6",
     says: /^more attempts were spent than a job has: 4 of 3$/,
     id: "waiting",
@@ -296,6 +303,7 @@ describe("Doctor", () => {
           vectorsRemoved: 0,
           textsRemoved: 0,
           textsWritten: 0,
+          countsCorrected: 0,
         })
         assert.deepStrictEqual(found(after), [])
       }),

@@ -2,6 +2,7 @@
  * What tests share: the whole system over a database of its own, with the fake embedder and without a worker. A
  * test that wants a worker builds it in a scope of its own, so that it can also end it.
  */
+import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -16,12 +17,16 @@ import * as EntityOverlay from "../src/EntityOverlay.js"
 import * as EntityRepository from "../src/EntityRepository.js"
 import * as EntityService from "../src/EntityService.js"
 import * as Search from "../src/Search.js"
+import type { StorageError } from "../src/Domain/Errors.js"
+import type { Storage } from "../src/Storage.js"
 import * as Sqlite from "../src/Storage/Sqlite.js"
 import * as VectorIndex from "../src/VectorIndex.js"
 
 export interface Options {
   /** Default: a database in memory. */
   readonly filename?: string
+  /** Default: one of its own on that file. */
+  readonly storage?: Layer.Layer<Storage | SqlClient.SqlClient, StorageError>
   readonly queue?: Partial<EmbeddingQueue.Options>
   readonly fake?: Fake.Options
 }
@@ -36,7 +41,7 @@ export const system = (options: Options = {}) =>
     ),
     Layer.provideMerge(
       Layer.mergeAll(
-        Sqlite.layer({ filename: options.filename ?? ":memory:" }),
+        options.storage ?? Sqlite.layer({ filename: options.filename ?? ":memory:" }),
         Fake.layerWith(options.fake ?? {}),
       ),
     ),

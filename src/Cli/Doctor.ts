@@ -61,7 +61,8 @@ const text = (screen: typeof Screen.Service, { database, diagnosis, repairs }: R
       ? []
       : [
           `${screen.dim("repaired")} ${repairs.claimsTakenBack} claims taken back, ${repairs.vectorsRemoved} vectors removed, ` +
-            `${repairs.textsRemoved} full-text rows removed, ${repairs.textsWritten} written`,
+            `${repairs.textsRemoved} full-text rows removed, ${repairs.textsWritten} written` +
+            (repairs.countsCorrected > 0 ? ", the count of waiting notes corrected" : ""),
         ]),
     ...diagnosis.checks.flatMap(lines(screen, width)),
     count === 0 ? screen.green("All in order.") : screen.red(`Violations: ${count}`),

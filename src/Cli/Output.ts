@@ -124,6 +124,7 @@ export const Diagnosed = Schema.Struct({
       vectorsRemoved: Schema.Number,
       textsRemoved: Schema.Number,
       textsWritten: Schema.Number,
+      countsCorrected: Schema.Number,
     }),
   ),
 })

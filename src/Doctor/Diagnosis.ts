@@ -44,6 +44,8 @@ export const Repairs = Schema.Struct({
   textsRemoved: Schema.Int,
   /** Full-text rows that were missing, empty or of an older version, written from the newest text. */
   textsWritten: Schema.Int,
+  /** 1 where the count of waiting boxes was wrong, else 0. */
+  countsCorrected: Schema.Int,
   diagnosis: Diagnosis,
 })
 export interface Repairs extends Schema.Schema.Type<typeof Repairs> {}

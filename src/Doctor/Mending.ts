@@ -145,11 +145,20 @@ export const make = ({
     }
   })
 
+  const inLine = sql.literal("(SELECT count(*) FROM embedding_queue WHERE lane IS NOT NULL)")
+  const recount = Effect.map(
+    storage.write(
+      sql`UPDATE embedding_queue_state SET waiting = ${inLine} WHERE waiting <> ${inLine} RETURNING id`,
+    ),
+    (rows) => rows.length,
+  )
+
   return Effect.gen(function* () {
     const claimsTakenBack = yield* queue.reclaim
     const vectorsRemoved = yield* removeVectors
     const textsRemoved = (yield* removeTexts) + (yield* removeLooseWords)
     const textsWritten = yield* writeTexts
-    return { claimsTakenBack, vectorsRemoved, textsRemoved, textsWritten }
+    const countsCorrected = yield* recount
+    return { claimsTakenBack, vectorsRemoved, textsRemoved, textsWritten, countsCorrected }
   })
 }

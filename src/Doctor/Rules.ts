@@ -128,6 +128,16 @@ const rules: ReadonlyArray<Rule> = [
         OR (status = 'failed' AND outcome NOT IN ('exhausted', 'cancelled'))`,
   },
   {
+    name: "as many boxes wait as are counted",
+    invariant: "I5",
+    message: "the count of waiting boxes is wrong",
+    over: "(SELECT 1 FROM embedding_queue WHERE lane IS NOT NULL)",
+    broken: `SELECT NULL, NULL, NULL, counted.waiting || ' counted, ' || found.waiting || ' waiting'
+      FROM (SELECT coalesce(max(waiting), 0) AS waiting FROM embedding_queue_state) AS counted,
+        (SELECT count(*) AS waiting FROM embedding_queue NOT INDEXED WHERE lane IS NOT NULL) AS found
+      WHERE counted.waiting <> found.waiting`,
+  },
+  {
     name: "no job has spent more attempts than it has",
     invariant: "I6",
     message: "more attempts were spent than a job has",

@@ -117,6 +117,7 @@ export const make = <A>(context: {
             claims.map((claim) => claim.token),
             claims.map((claim) => claim.job.generation),
             now + leaseMillis,
+            now,
           ),
         ),
       )

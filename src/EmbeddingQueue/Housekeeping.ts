@@ -11,6 +11,7 @@ import type { EntityKey } from "../Domain/Entity.js"
 import { JobNotFound, type StorageError } from "../Domain/Errors.js"
 import type { AttemptToken, Job } from "../Domain/Job.js"
 import type { Storage } from "../Storage.js"
+import type { ClockJumps } from "./ClockJumps.js"
 import * as Owner from "./Owner.js"
 import * as Rows from "./Rows.js"
 import type { Statements } from "./Statements.js"
@@ -32,6 +33,7 @@ interface Held {
 const reclaimBatch = 100
 
 export const make = ({
+  clockJumps,
   statements,
   storage,
   transitions,
@@ -39,6 +41,7 @@ export const make = ({
   readonly storage: typeof Storage.Service
   readonly statements: Statements
   readonly transitions: Transitions
+  readonly clockJumps: ClockJumps
 }) => {
   const reclaimRows = (rows: Rows.Rows<SqlError>) =>
     Effect.gen(function* () {
@@ -68,11 +71,13 @@ export const make = ({
   })
 
   const reclaim = Effect.gen(function* () {
+    yield* clockJumps.setBack
     const owners = yield* storage.read(Rows.owners(statements.owners()))
     const orphans = yield* Effect.forEach(owners.filter(Owner.isDead), (dead) =>
       reclaimRows(statements.heldBy(dead)),
     )
-    return orphans.reduce((sum, count) => sum + count, yield* reclaimExpired)
+    const lapsed = (yield* clockJumps.leasesCount) ? yield* reclaimExpired : 0
+    return orphans.reduce((sum, count) => sum + count, lapsed)
   })
 
   const retryFailed = (filter: RetryFilter = {}) =>

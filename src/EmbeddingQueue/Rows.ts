@@ -64,6 +64,7 @@ const only = <A, I>(row: Schema.Schema<A, I>) => {
     Effect.map(Effect.flatMap(rows, decode), ([value]) => value)
 }
 
+const countRow = only(Schema.Struct({ count: Schema.Int }))
 const waitingRow = only(Schema.Struct({ waiting: Schema.Int }))
 const generationRows = all(Schema.Struct({ generation: Schema.Int }))
 const tokenRows = all(Schema.Struct({ token: AttemptToken }))
@@ -81,6 +82,7 @@ export const waiting = only(Schema.Struct({ pending: Schema.Int, failed: Schema.
 export const counts = only(CountsRow)
 /** What was taken of the counter, and how many boxes wait. */
 export const taken = only(Schema.Struct({ generation: Schema.Int, waiting: Schema.Int }))
+export const count = <E>(rows: Rows<E>) => Effect.map(countRow(rows), (row) => row.count)
 export const waitingCount = <E>(rows: Rows<E>) => Effect.map(waitingRow(rows), (row) => row.waiting)
 export const replaced = all(ReplacedRow)
 export const generations = <E>(rows: Rows<E>) =>

@@ -217,8 +217,9 @@ export const make = (sql: StatementBuilder) => {
       tokens: ReadonlyArray<AttemptToken>,
       generations: ReadonlyArray<number>,
       leaseUntil: number,
+      now: number,
     ) => sql`
-      UPDATE embedding_queue SET lease_until = ${leaseUntil}
+      UPDATE embedding_queue SET lease_until = ${leaseUntil}, updated_at = ${now}
       WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
         AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
         AND status = 'processing'
@@ -277,6 +278,23 @@ export const make = (sql: StatementBuilder) => {
       WHERE entity_type = ${key.entityType} AND entity_id = ${key.entityId} AND status <> 'completed'
         AND generation > ${generation}
       ORDER BY generation DESC LIMIT 1`,
+
+    /** Jobs that wait for a time, or are in hand, and were last touched later than `after`. */
+    ahead: (after: number) => sql`
+      SELECT
+        (SELECT count(*) FROM embedding_queue WHERE lane IN ('delayed', 'suspect') AND updated_at > ${after})
+          + (SELECT count(*) FROM embedding_queue WHERE status = 'processing' AND updated_at > ${after}) AS count`,
+
+    /** Moves their times back, so that what was left of a wait or a lease is left again. */
+    setBackWaiting: (after: number, now: number) => sql`
+      UPDATE embedding_queue SET scheduled_for = scheduled_for - updated_at + ${now}, updated_at = ${now}
+      WHERE lane IN ('delayed', 'suspect') AND updated_at > ${after}`,
+
+    setBackHeld: (after: number, now: number) => sql`
+      UPDATE embedding_queue SET
+        lease_until = lease_until - updated_at + ${now}, claimed_at = claimed_at - updated_at + ${now},
+        updated_at = ${now}
+      WHERE status = 'processing' AND updated_at > ${after}`,
 
     expired: (now: number, limit: number) => sql`
       SELECT ${held} FROM embedding_queue

@@ -24,6 +24,8 @@ export type BreakerState =
 
 export interface Breaker {
   readonly state: Effect.Effect<BreakerState>
+  /** Milliseconds until the next try; 0 when it is time, or all is well. No clock that is set back prolongs it. */
+  readonly remaining: Effect.Effect<number>
   /** A job was embedded: the provider is there. */
   readonly succeeded: Effect.Effect<void>
   /** The provider failed; answers the milliseconds to wait. */
@@ -39,17 +41,27 @@ export const standard: Backoff.Backoff = Schedule.exponential("1 second").pipe(
 export const make = (backoff: Backoff.Backoff): Effect.Effect<Breaker> =>
   Effect.gen(function* () {
     const ref = yield* Ref.make<BreakerState>({ state: "closed" })
+    // What decides runs forward only; `until` of the state is for people.
+    const deadline = yield* Ref.make(0n)
+    const remaining = Effect.zipWith(Ref.get(deadline), Clock.currentTimeNanos, (end, now) =>
+      end > now ? Number((end - now + 999_999n) / 1_000_000n) : 0,
+    )
     return {
       state: Ref.get(ref),
+      remaining: Effect.flatMap(Ref.get(ref), ({ state }) =>
+        state === "open" ? remaining : Effect.succeed(0),
+      ),
       succeeded: Ref.set(ref, { state: "closed" }),
       failed: (error) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
           const before = yield* Ref.get(ref)
           // Several jobs in flight fail of the same outage: that is one failure.
-          if (before.state === "open" && before.until > now) return before.until - now
+          const left = yield* remaining
+          if (before.state === "open" && left > 0) return left
           const failures = before.state === "open" ? before.failures + 1 : 1
           const wait = error.retryAfterMillis ?? (yield* Backoff.delayMillis(backoff, failures))
+          yield* Ref.set(deadline, (yield* Clock.currentTimeNanos) + BigInt(Math.ceil(wait)) * 1_000_000n)
           yield* Ref.set(ref, { state: "open", failures, until: now + wait, reason: error.reason })
           return wait
         }),

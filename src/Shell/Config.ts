@@ -27,6 +27,8 @@ export interface Settings {
   readonly cleanupInterval: Duration.Duration
   readonly cleanupAge: Duration.Duration
   readonly busyBudget: Duration.Duration
+  /** Infinity: as many as the disk holds. */
+  readonly maxWaiting: number
   /** Nothing: as many as suit the model. */
   readonly processes: number | undefined
   /** Nothing: as many as suit the model. */
@@ -134,6 +136,13 @@ export const settings: Table = {
     meaning: "How long to wait for another process that holds the database before giving up.",
     value: Values.duration("0 millis", "10 minutes"),
   },
+  maxWaiting: {
+    variable: "EMBEDBOX_MAX_WAITING",
+    fallback: "unlimited",
+    meaning:
+      "How many notes may wait for their embedding. A new note beyond is refused (`QueueFull`), never dropped; imports and bulk writes wait for room.",
+    value: Values.countOrUnlimited(1, 999_999_999),
+  },
   logFormat: {
     variable: "EMBEDBOX_LOG_FORMAT",
     fallback: "auto",
@@ -207,6 +216,7 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     cleanupInterval: of("cleanupInterval"),
     cleanupAge: of("cleanupAge"),
     busyBudget: of("busyBudget"),
+    maxWaiting: of("maxWaiting"),
     logFormat: of("logFormat"),
     logLevel: of("logLevel"),
   })

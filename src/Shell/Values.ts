@@ -41,6 +41,17 @@ export const countOrAuto = (least: number, most: number): Parser<number | undefi
   }
 }
 
+/** The same, or `unlimited`. */
+export const countOrUnlimited = (least: number, most: number): Parser<number> => {
+  const some = count(least, most)
+  return {
+    expected: `${some.expected}, or unlimited`,
+    takes: `${some.takes}, or unlimited`,
+    parse: (text) =>
+      text.toLowerCase() === "unlimited" ? Option.some(Number.POSITIVE_INFINITY) : some.parse(text),
+  }
+}
+
 const units: ReadonlyArray<readonly [names: RegExp, millis: number]> = [
   [/^(ms|millis?|milliseconds?)$/, 1],
   [/^(s|secs?|seconds?)$/, 1_000],

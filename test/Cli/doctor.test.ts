@@ -64,6 +64,7 @@ describe("embedbox doctor and backup", { timeout: 180_000 }, () => {
         vectorsRemoved: 0,
         textsRemoved: 1,
         textsWritten: 1,
+        countsCorrected: 0,
       })
       assert.include((yield* embedbox(["search", "flour", "--mode", "lexical"])).stdout, "base bread")
 

@@ -31,11 +31,7 @@ const back = {
 
 /** Each statement that runs per job, per look or per page, and the indexes that must serve it. */
 const hotPath: ReadonlyArray<
-  readonly [
-    name: string,
-    build: (s: Statements.Statements) => Statement,
-    indexes: ReadonlyArray<string>,
-  ]
+  readonly [name: string, build: (s: Statements.Statements) => Statement, indexes: ReadonlyArray<string>]
 > = [
   [
     "claimReady",
@@ -53,7 +49,7 @@ const hotPath: ReadonlyArray<
   ["endLive", (s) => s.endLive(1, ending), ["INTEGER PRIMARY KEY"]],
   ["putBack", (s) => s.putBack(1, back), ["INTEGER PRIMARY KEY"]],
   ["held", (s) => s.held(1, token), ["INTEGER PRIMARY KEY", "embedding_queue_lease"]],
-  ["renew", (s) => s.renew([token], [1], 2000), ["INTEGER PRIMARY KEY"]],
+  ["renew", (s) => s.renew([token], [1], 2000, 1000), ["INTEGER PRIMARY KEY"]],
   ["liveOfKey", (s) => s.liveOfKey(key), ["embedding_queue_live"]],
   ["liveOfKeys", (s) => s.liveOfKeys([key]), ["embedding_queue_live", "INTEGER PRIMARY KEY"]],
   ["replaceable", (s) => s.replaceable([key]), ["embedding_queue_live"]],
@@ -65,6 +61,9 @@ const hotPath: ReadonlyArray<
   ["newestByEntityId", (s) => s.newestByEntityId("a"), ["embedding_queue_entity"]],
   ["newestByKey", (s) => s.newestByKey("base", "a"), ["embedding_queue_entity"]],
   ["byJobId", (s) => s.byJobId("j"), ["sqlite_autoindex_embedding_queue_1"]],
+  ["ahead", (s) => s.ahead(1000), ["embedding_queue_timed", "embedding_queue_lease"]],
+  ["setBackWaiting", (s) => s.setBackWaiting(2000, 1000), ["embedding_queue_timed"]],
+  ["setBackHeld", (s) => s.setBackHeld(2000, 1000), ["embedding_queue_lease"]],
   ["expired", (s) => s.expired(1000, 10), ["embedding_queue_lease"]],
   ["stuck", (s) => s.stuck(500, 1000), ["embedding_queue_lease"]],
   ["owners", (s) => s.owners(), ["embedding_queue_lease"]],
