@@ -48,6 +48,9 @@ const halves = (samples: ReadonlyArray<Sample>, of: (sample: Sample) => Memory) 
     secondHalfMb: round(b),
     ratio: samples.length < shortest ? undefined : roundUp(b / a),
     anonymousRatio: roundUp(medianOf(second, "anonymous") / medianOf(first, "anonymous")),
+    /** Right after a collection of all garbage: what is really in use, more or less. */
+    firstHalfLeastMb: round(Math.min(...first.map((sample) => of(sample).resident))),
+    secondHalfLeastMb: round(Math.min(...second.map((sample) => of(sample).resident))),
     largestMb: round(Math.max(...samples.map((sample) => of(sample).resident))),
   }
 }
@@ -79,12 +82,10 @@ export const figuresOf = (outcome: Outcome) => {
 
 export type Figures = ReturnType<typeof figuresOf>
 
-const memoryLine = (
-  name: string,
-  { anonymousRatio, firstHalfMb, largestMb, ratio, secondHalfMb }: Figures["worker"],
-) =>
-  `${name.padEnd(12)} ${firstHalfMb} MB, then ${secondHalfMb} MB: ${ratio ?? "too short a run to judge"}` +
-  ` (without files ${anonymousRatio}; at most ${largestMb} MB)`
+const memoryLine = (name: string, memory: Figures["worker"]) =>
+  `${name.padEnd(12)} ${memory.firstHalfMb} MB, then ${memory.secondHalfMb} MB: ` +
+  `${memory.ratio ?? "too short a run to judge"} (without files ${memory.anonymousRatio}); ` +
+  `least ${memory.firstHalfLeastMb}, then ${memory.secondHalfLeastMb}; at most ${memory.largestMb}`
 
 /** The figures for people. */
 export const lines = (figures: Figures): ReadonlyArray<string> => [

@@ -37,7 +37,9 @@ export interface Worker {
 }
 
 /** What this process was told about its heap, for the workers too: both are measured by the same rule. */
-export const heapFlags = process.execArgv.filter((flag) => flag.includes("-semi-space-size="))
+export const heapFlags = process.execArgv.filter((flag) =>
+  /^--((min|max)-semi-space-size|heap-growing-percent)=/.test(flag),
+)
 
 const main = fileURLToPath(new URL("../../../dist/main.js", import.meta.url))
 
