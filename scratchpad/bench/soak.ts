@@ -138,6 +138,7 @@ const logs = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger
 // Ctrl+C ends the workers, too, and takes the files away; a run that was cut short has shown nothing, and says so.
 NodeRuntime.runMain(program.pipe(Effect.scoped, Effect.provide(logs)), {
   disableErrorReporting: true,
+  disablePrettyLogger: true,
   teardown: (exit, onExit) => {
     if (Exit.isSuccess(exit)) return onExit(0)
     const problem = Cause.squash(exit.cause)
