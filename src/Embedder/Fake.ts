@@ -24,7 +24,7 @@ export interface Counters {
   readonly calls: number
   /** Of these, calls of `embedQuery`. */
   readonly queries: number
-  /** Every text that was embedded, in order. */
+  /** The texts that were embedded, in order: the newest of them, see `Options.remembered`. */
   readonly embedded: ReadonlyArray<string>
 }
 
@@ -64,10 +64,17 @@ export interface Options {
   readonly windowLength?: number
   /** Another seed, other directions. */
   readonly seed?: number
+  /** Of how many texts the counters tell. A daemon with the fake embeds for days: it must not keep them all. */
+  readonly remembered?: number
 }
 
 /** What holds for the options that are not given. */
-export const defaultOptions: Required<Options> = { dimensions: 64, windowLength: 1_000, seed: 1 }
+export const defaultOptions: Required<Options> = {
+  dimensions: 64,
+  windowLength: 1_000,
+  seed: 1,
+  remembered: 1_000,
+}
 
 interface Behaviour {
   readonly failures: { readonly error: EmbeddingError; readonly times: number }
@@ -117,9 +124,11 @@ const units: Windows.Encode<never, never> = (text) =>
 const slices = (text: string, ends: ReadonlyArray<number>): ReadonlyArray<string> =>
   ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end))
 
+const newest = (texts: ReadonlyArray<string>, count: number) => texts.slice(Math.max(0, texts.length - count))
+
 const make = (options: Required<Options>) =>
   Effect.gen(function* () {
-    const { dimensions, windowLength } = options
+    const { dimensions, remembered, windowLength } = options
     const behaviour = yield* Ref.make<Partial<Behaviour>>({})
     const counters = yield* Ref.make<Counters>({ calls: 0, queries: 0, embedded: [] })
     const latch = yield* Effect.makeLatch(true)
@@ -168,7 +177,10 @@ const make = (options: Required<Options>) =>
           queries: current.queries + queries,
         }))
         yield* obstruct(texts)
-        yield* Ref.update(counters, (current) => ({ ...current, embedded: [...current.embedded, ...texts] }))
+        yield* Ref.update(counters, (current) => ({
+          ...current,
+          embedded: newest([...current.embedded, ...texts], remembered),
+        }))
         return yield* distort(texts.map((text) => vectorOf(text, options)))
       })
 

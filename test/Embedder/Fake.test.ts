@@ -111,4 +111,23 @@ describe("Fake", () => {
       assert.deepStrictEqual(yield* control.counters, { calls: 3, queries: 1, embedded: ["a", "b", "d"] })
     }).pipe(Effect.provide(Fake.layer)),
   )
+
+  it.effect("keeps the newest texts and no more", () =>
+    Effect.gen(function* () {
+      const { generateEmbedding, generateEmbeddings } = yield* Embedder
+      const control = yield* Fake.FakeControl
+      yield* generateEmbeddings(["a", "b"])
+      yield* generateEmbedding("c")
+      assert.deepStrictEqual((yield* control.counters).embedded, ["a", "b", "c"])
+      yield* generateEmbeddings(["d", "e"])
+      assert.deepStrictEqual(yield* control.counters, { calls: 3, queries: 0, embedded: ["c", "d", "e"] })
+    }).pipe(Effect.provide(Fake.layerWith({ remembered: 3 }))),
+  )
+
+  it.effect("keeps none where none are wanted", () =>
+    Effect.gen(function* () {
+      yield* (yield* Embedder).generateEmbeddings(["a", "b"])
+      assert.deepStrictEqual((yield* (yield* Fake.FakeControl).counters).embedded, [])
+    }).pipe(Effect.provide(Fake.layerWith({ remembered: 0 }))),
+  )
 })
