@@ -3,11 +3,12 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as DirectorySync from "../src/DirectorySync.js"
 import { EmbeddingQueue } from "../src/EmbeddingQueue.js"
 import { EntityService } from "../src/EntityService.js"
-import { system, temporaryFolder } from "./support.js"
+import { passTimeUntil, system, temporaryFolder } from "./support.js"
 
 const folderOf = (files: { readonly [path: string]: string }) =>
   Effect.tap(temporaryFolder, (folder) =>
@@ -115,5 +116,32 @@ describe("DirectorySync.importFolder", () => {
       assert.strictEqual(error._tag, "FolderUnreadable")
       assert.include(error.message, "it does not exist")
     }).pipe(Effect.provide(system())),
+  )
+
+  it.scoped("waits where the queue is full, and goes on as room is made", () =>
+    Effect.gen(function* () {
+      const queue = yield* EmbeddingQueue
+      const folder = yield* folderOf(
+        Object.fromEntries(["a", "b", "c", "d", "e"].map((id) => [`${id}.md`, id])),
+      )
+      const importing = yield* Effect.fork(outcomes(folder))
+      const worked: Array<string> = []
+      yield* passTimeUntil(
+        Effect.gen(function* () {
+          for (const claim of yield* queue.dequeueBatch(1)) {
+            worked.push(claim.job.entityId)
+            yield* queue.complete(claim)
+          }
+          return worked.length === 5
+        }),
+      )
+      assert.deepStrictEqual(told(yield* Fiber.join(importing)), [
+        "a.md: created",
+        "b.md: created",
+        "c.md: created",
+        "d.md: created",
+        "e.md: created",
+      ])
+    }).pipe(Effect.provide(system({ queue: { maxWaiting: 2 } }))),
   )
 })

@@ -190,7 +190,7 @@ export const make = Effect.gen(function* () {
       (runs) => runs.flat(),
     ).pipe(storage.write)
 
-  const join = yield* GroupCommit.make(storage, writeTogether)
+  const join = yield* GroupCommit.make(storage, writeTogether, ({ trouble }) => trouble === "Busy")
 
   /** Makes the write, in one commit with those of other callers. */
   const write = (intent: Intent): Effect.Effect<WriteReceipt, Refusal | StorageError> =>

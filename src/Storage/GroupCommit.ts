@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { Storage } from "../Storage.js"
@@ -29,13 +30,15 @@ const most = 128
 export type Writer<Request, Result, E> = (request: Request) => Effect.Effect<Result, E>
 
 /**
- * `write` runs one transaction for all the requests it is given and answers for each, in order. A failure of it is
- * everybody's. An interrupted caller is taken out of the line; where it is being written already, its interruption
+ * `write` runs one transaction for all the requests it is given and answers for each, in order. Where it fails, each
+ * request is written alone, so that one which cannot be written (it is too big for the disk, it meets a bug) takes no
+ * neighbours along; but not where `isEverybodys` says that alone they would fare no better. An interrupted caller is taken out of the line; where it is being written already, its interruption
  * waits for the outcome. When the scope closes, what still waits is written first.
  */
 export const make = <Request, Result, E>(
   storage: Pick<typeof Storage.Service, "isInside">,
   write: (requests: Arr.NonEmptyReadonlyArray<Request>) => Effect.Effect<ReadonlyArray<Result>, E>,
+  isEverybodys: (error: E) => boolean,
 ): Effect.Effect<Writer<Request, Result, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const line = yield* Queue.unbounded<Waiting<Request, Result, E>>()
@@ -59,14 +62,24 @@ export const make = <Request, Result, E>(
         { discard: true },
       )
 
+    const fallsApart = (exit: Exit.Exit<ReadonlyArray<Result>, E>) =>
+      Exit.isFailure(exit) && !Option.exists(Cause.failureOption(exit.cause), isEverybodys)
+
+    const writeRequests = (group: ReadonlyArray<Waiting<Request, Result, E>>): Effect.Effect<void> => {
+      const requests = group.map(({ request }) => request)
+      if (!Arr.isNonEmptyReadonlyArray(requests)) return Effect.void
+      return Effect.flatMap(Effect.exit(write(requests)), (exit) =>
+        group.length > 1 && fallsApart(exit)
+          ? Effect.forEach(group, (one) => writeRequests([one]), { discard: true })
+          : settle(group, exit),
+      )
+    }
+
     const writeGroup = (waiting: Iterable<Waiting<Request, Result, E>>) =>
       Effect.suspend(() => {
         const group = Arr.filter(Arr.fromIterable(waiting), ({ gone }) => !gone)
         for (const one of group) one.taken = true
-        const requests = group.map(({ request }) => request)
-        return Arr.isNonEmptyReadonlyArray(requests)
-          ? Effect.flatMap(Effect.exit(write(requests)), (exit) => settle(group, exit))
-          : Effect.void
+        return writeRequests(group)
       })
 
     // Added first, so that it runs when the writer has ended.

@@ -18,14 +18,18 @@ const recording = Effect.gen(function* () {
   const gate = yield* Effect.makeLatch(true)
   const scope = yield* Effect.acquireRelease(Scope.make(), (life) => Scope.close(life, Exit.void))
   const join = yield* Scope.extend(
-    GroupCommit.make(outside, (requests: ReadonlyArray<string>) =>
-      Effect.gen(function* () {
-        yield* Ref.update(groups, (before) => [...before, requests])
-        yield* gate.await
-        if (requests.includes("bad")) return yield* Effect.fail("refused")
-        if (requests.includes("bug")) return yield* Effect.die("a bug")
-        return requests.map((request) => `${request} written`)
-      }),
+    GroupCommit.make(
+      outside,
+      (requests: ReadonlyArray<string>) =>
+        Effect.gen(function* () {
+          yield* Ref.update(groups, (before) => [...before, requests])
+          yield* gate.await
+          if (requests.includes("bad")) return yield* Effect.fail("refused")
+          if (requests.includes("busy")) return yield* Effect.fail("busy")
+          if (requests.includes("bug")) return yield* Effect.die("a bug")
+          return requests.map((request) => `${request} written`)
+        }),
+      (error) => error === "busy",
     ),
     scope,
   )
@@ -71,12 +75,12 @@ describe("a group commit", () => {
   )
 
   for (const [what, name] of [
-    ["failure", "bad"],
-    ["defect", "bug"],
+    ["that fails", "bad"],
+    ["that meets a bug", "bug"],
   ] as const) {
-    it.scoped(`tells a ${what} to all who were written together, and goes on`, () =>
+    it.scoped(`a request ${what} takes no neighbours along`, () =>
       Effect.gen(function* () {
-        const { gate, join } = yield* recording
+        const { gate, groups, join } = yield* recording
         yield* gate.close
         const before = yield* Effect.fork(join("before"))
         yield* settle
@@ -85,11 +89,32 @@ describe("a group commit", () => {
         yield* gate.open
         expect(yield* Fiber.join(before)).toBe("before written")
         const exits = yield* Effect.forEach(together, Fiber.await)
-        expect(exits.map(Exit.isFailure)).toEqual([true, true, true])
+        expect(exits.map(Exit.isFailure)).toEqual([false, true, false])
         expect(yield* join("after")).toBe("after written")
+        expect(yield* groups).toEqual([["before"], ["a", name, "b"], ["a"], [name], ["b"], ["after"]])
       }),
     )
   }
+
+  it.scoped("trouble that is everybody's is told to all at once, and the writer goes on", () =>
+    Effect.gen(function* () {
+      const { gate, groups, join } = yield* recording
+      yield* gate.close
+      const before = yield* Effect.fork(join("before"))
+      yield* settle
+      const together = yield* Effect.forEach(["a", "busy", "b"], (one) => Effect.fork(join(one)))
+      yield* settle
+      yield* gate.open
+      yield* Fiber.join(before)
+      expect(yield* Effect.forEach(together, (fiber) => Effect.flip(Fiber.join(fiber)))).toEqual([
+        "busy",
+        "busy",
+        "busy",
+      ])
+      expect(yield* join("after")).toBe("after written")
+      expect(yield* groups).toEqual([["before"], ["a", "busy", "b"], ["after"]])
+    }),
+  )
 
   it.scoped("never writes a request whose caller was interrupted before its turn", () =>
     Effect.gen(function* () {
@@ -146,8 +171,13 @@ describe("a group commit", () => {
       const storage = yield* Storage
       const { sql } = storage
       yield* sql`CREATE TABLE t (name TEXT)`
-      const join = yield* GroupCommit.make(storage, (names: ReadonlyArray<string>) =>
-        storage.write(Effect.forEach(names, (name) => Effect.as(sql`INSERT INTO t VALUES (${name})`, name))),
+      const join = yield* GroupCommit.make(
+        storage,
+        (names: ReadonlyArray<string>) =>
+          storage.write(
+            Effect.forEach(names, (name) => Effect.as(sql`INSERT INTO t VALUES (${name})`, name)),
+          ),
+        () => true,
       )
       const undone = sql.withTransaction(Effect.zipRight(join("undone"), Effect.fail("rolled back")))
       yield* Effect.all([Effect.flip(undone), join("kept")], { concurrency: 2 })
