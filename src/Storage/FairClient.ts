@@ -16,12 +16,12 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
 import { StorageError } from "../Domain/Errors.js"
 import type { StatementBuilder } from "../Storage.js"
 import * as EventLoop from "./EventLoop.js"
 import * as FairLock from "./FairLock.js"
 import * as LeanStatement from "./LeanStatement.js"
+import { isTraced } from "./Traced.js"
 import type { SafeConnection } from "./SqliteConnection.js"
 import { isNothingToRollBack } from "./SqliteErrors.js"
 import { Turn } from "./Turn.js"
@@ -138,24 +138,15 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
       })
     }
 
-    const within = <A, E, R>(effect: Effect.Effect<A, E, R>, turn: Turn, depth: number, span: Tracer.Span) =>
-      Effect.provide(
-        effect,
-        Context.make(SqlClient.TransactionConnection, [turn, depth]).pipe(
-          Context.add(Tracer.ParentSpan, span),
-        ),
-      )
+    const within = <A, E, R>(effect: Effect.Effect<A, E, R>, turn: Turn, depth: number) =>
+      Effect.provideService(effect, SqlClient.TransactionConnection, [turn, depth])
 
-    const outermost = <A, E, R>(
-      restore: FairLock.Restore,
-      effect: Effect.Effect<A, E, R>,
-      span: Tracer.Span,
-    ) =>
+    const outermost = <A, E, R>(restore: FairLock.Restore, effect: Effect.Effect<A, E, R>) =>
       Effect.flatMap(enter(restore), () => {
         const turn = new Turn(connection, loop)
         const work = Effect.zipRight(
           begin,
-          Effect.flatMap(Effect.exit(restore(within(effect, turn, 0, span))), (exit) => end(turn, exit)),
+          Effect.flatMap(Effect.exit(restore(within(effect, turn, 0))), (exit) => end(turn, exit)),
         )
         return Effect.flatMap(thenRelease(work), (value) =>
           turn.hooks.length === 0 ? Effect.succeed(value) : Effect.as(runHooks(turn.hooks), value),
@@ -165,7 +156,6 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
     const nested = <A, E, R>(
       restore: FairLock.Restore,
       effect: Effect.Effect<A, E, R>,
-      span: Tracer.Span,
       [parent, depth]: readonly [Turn, number],
     ): Effect.Effect<A, E | SqlError, R> => {
       const turn = new Turn(connection, loop, parent)
@@ -174,7 +164,7 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
       const undo = Effect.zipRight(turn.command(`ROLLBACK TO ${name}`), release)
       return Effect.zipRight(
         turn.command(`SAVEPOINT ${name}`),
-        Effect.flatMap(Effect.exit(restore(within(effect, turn, depth + 1, span))), (exit) => {
+        Effect.flatMap(Effect.exit(restore(within(effect, turn, depth + 1))), (exit) => {
           if (Exit.isSuccess(exit)) {
             return Effect.zipRight(
               release,
@@ -187,17 +177,22 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
       )
     }
 
-    const withTransaction = <R, E, A>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+    const transaction = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.useSpan("sql.transaction", { kind: "client", captureStackTrace: false }, (span) =>
-          Effect.contextWithEffect((context: Context.Context<never>) => {
-            for (const [key, value] of spanAttributes) span.attribute(key, value)
-            const current = currentTurn(context)
-            return current === undefined
-              ? outermost(restore, effect, span)
-              : nested(restore, effect, span, current)
-          }),
-        ),
+        Effect.contextWithEffect((context: Context.Context<never>) => {
+          const current = currentTurn(context)
+          return current === undefined ? outermost(restore, effect) : nested(restore, effect, current)
+        }),
+      )
+
+    const withTransaction = <R, E, A>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+      Effect.withFiberRuntime((fiber) =>
+        isTraced(fiber)
+          ? Effect.useSpan("sql.transaction", { kind: "client", captureStackTrace: false }, (span) => {
+              for (const [key, value] of spanAttributes) span.attribute(key, value)
+              return transaction(Effect.withParentSpan(effect, span))
+            })
+          : transaction(effect),
       )
 
     /** The lock for as long as the scope lives; inside a transaction, that transaction's connection. */

@@ -1,17 +1,14 @@
 /**
  * Statements without the SQL layer's ceremony. A span, a scope and a lookup of the transformer for each cost some
- * ten microseconds, and SQLite itself two: on the way of a create that is most of the time. Nobody sees those spans
- * as long as the tracer is Effect's own, which keeps none; where a host has brought another, statements are traced.
+ * ten microseconds, and SQLite itself two: on the way of a create that is most of the time. Where a host has brought a
+ * tracer, statements are traced.
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Tracer from "effect/Tracer"
 import type { Argument, StatementBuilder } from "../Storage.js"
-
-const nobody = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+import { isTraced } from "./Traced.js"
 
 /** `connectionOf` tells the connection that a statement in this context runs on. */
 export const make = (
@@ -22,7 +19,7 @@ export const make = (
     const statement = sql<object>(strings, ...args)
     const run = Effect.withFiberRuntime<ReadonlyArray<unknown>, Effect.Effect.Error<typeof statement>>(
       (fiber) => {
-        if (Context.get(fiber.currentDefaultServices, Tracer.Tracer) !== nobody) return statement
+        if (isTraced(fiber)) return statement
         const [text, params] = statement.compile()
         return connectionOf(fiber.currentContext).execute(text, params, undefined)
       },
