@@ -9,21 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type { EmbeddingError } from "../Domain/Errors.js"
+import type { ProviderState } from "../Domain/Worker.js"
 import * as Backoff from "../EmbeddingQueue/Backoff.js"
 
-export type BreakerState =
-  | { readonly state: "closed" }
-  | {
-      /** `open`: nothing is tried until `until`; then one job probes (`until` lies in the past). */
-      readonly state: "open"
-      readonly failures: number
-      /** Milliseconds since the epoch. */
-      readonly until: number
-      readonly reason: string
-    }
-
 export interface Breaker {
-  readonly state: Effect.Effect<BreakerState>
+  readonly state: Effect.Effect<ProviderState>
   /** A job was embedded: the provider is there. */
   readonly succeeded: Effect.Effect<void>
   /** The provider failed; answers the milliseconds to wait. */
@@ -36,12 +26,18 @@ export const standard: Backoff.Backoff = Schedule.exponential("1 second").pipe(
   Schedule.jittered,
 )
 
-export const make = (backoff: Backoff.Backoff): Effect.Effect<Breaker> =>
+/** `changed` is run whenever the state is another than before. */
+export const make = (
+  backoff: Backoff.Backoff,
+  changed: Effect.Effect<unknown> = Effect.void,
+): Effect.Effect<Breaker> =>
   Effect.gen(function* () {
-    const ref = yield* Ref.make<BreakerState>({ state: "closed" })
+    const ref = yield* Ref.make<ProviderState>({ state: "closed" })
     return {
       state: Ref.get(ref),
-      succeeded: Ref.set(ref, { state: "closed" }),
+      succeeded: Effect.flatMap(Ref.getAndSet(ref, { state: "closed" }), (before) =>
+        before.state === "closed" ? Effect.void : Effect.asVoid(changed),
+      ),
       failed: (error) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
@@ -51,6 +47,7 @@ export const make = (backoff: Backoff.Backoff): Effect.Effect<Breaker> =>
           const failures = before.state === "open" ? before.failures + 1 : 1
           const wait = error.retryAfterMillis ?? (yield* Backoff.delayMillis(backoff, failures))
           yield* Ref.set(ref, { state: "open", failures, until: now + wait, reason: error.reason })
+          yield* changed
           return wait
         }),
     }
