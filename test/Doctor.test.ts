@@ -67,6 +67,12 @@ const docOf = (id: string) => `(SELECT doc FROM entity_texts WHERE entity_id = '
 
 const cases: ReadonlyArray<Case> = [
   {
+    invariant: "file",
+    says: /^a row refers to nothing: embedding_attempts$/,
+    id: null,
+    breaks: [`INSERT INTO embedding_attempts VALUES (1000, 1, 0, 0, 'w', 0, 'item', 'of no job')`],
+  },
+  {
     invariant: "I1",
     says: /^a live job has no box$/,
     id: "waiting",

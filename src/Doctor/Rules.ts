@@ -44,8 +44,10 @@ const rules: ReadonlyArray<Rule> = [
     name: "what a row refers to is there",
     invariant: "file",
     message: "a row refers to nothing",
-    over: `(SELECT 1 FROM embedding_boxes UNION ALL SELECT 1 FROM entity_vectors)`,
-    broken: `SELECT NULL, NULL, NULL, "table" || ' row ' || rowid FROM pragma_foreign_key_check`,
+    over: `(SELECT 1 FROM embedding_boxes UNION ALL SELECT 1 FROM entity_vectors
+      UNION ALL SELECT 1 FROM embedding_attempts)`,
+    // A table without row ids has none to name.
+    broken: `SELECT NULL, NULL, NULL, "table" || coalesce(' row ' || rowid, '') FROM pragma_foreign_key_check`,
   },
   {
     name: "every live job has its box",
