@@ -77,7 +77,9 @@ const text = (screen: typeof Screen.Service, status: Status, now: number) => {
       : [
           line(
             "provider",
-            screen.red(`down: ${clipped(oneLine(trouble.reason), Math.max(12, screen.width - 18 - next.length))}`) + next,
+            screen.red(
+              `down: ${clipped(oneLine(trouble.reason), Math.max(12, screen.width - 18 - next.length))}`,
+            ) + next,
           ),
         ]),
     ...(status.paused ? [screen.yellow("The queue is paused: `embedbox resume` lets it go on.")] : []),

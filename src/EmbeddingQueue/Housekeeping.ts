@@ -37,8 +37,8 @@ interface Held {
 /** One batch of reclaimed jobs per transaction, so that the write lock is never held long. */
 const reclaimBatch = 100
 
-/** The same for jobs that are tried again: one statement for all of them. */
-const retryBatch = 500
+/** The same for jobs that are tried again; one statement moves them all. */
+const retryBatch = 200
 
 export const make = ({
   lists,

@@ -97,6 +97,22 @@ describe("a list", () => {
     }).pipe(withQueue),
   )
 
+  it.effect("is by the end where it is of an end, and by the write otherwise", () =>
+    Effect.gen(function* () {
+      const queue = yield* EmbeddingQueue
+      yield* queue.enqueue(note("ends last"))
+      yield* queue.enqueue(note("ends first"), { priority: 1 })
+      for (const _ of [1, 2]) {
+        yield* tick
+        yield* queue.complete(yield* claimOne)
+      }
+      const [last, first] = ["ends last: stored", "ends first: stored"]
+      expect(yield* listed()).toEqual([first, last])
+      expect(yield* listed({ status: "completed" })).toEqual([last, first])
+      expect(yield* listed({ outcome: "stored" })).toEqual([last, first])
+    }).pipe(withQueue),
+  )
+
   it.effect("says how many attempts went wrong, also after another try", () =>
     Effect.gen(function* () {
       const queue = yield* EmbeddingQueue
@@ -188,6 +204,8 @@ describe("trying again", () => {
       yield* failed("b", "HTTP 500", "provider")
       yield* failed("c", "too odd")
       yield* failed("d", "too odd", "item", "person")
+      const [, first] = yield* queue.listJobs({ errorContains: "HTTP" })
+      expect(yield* queue.retryFailed({ jobId: first?.jobId, entityType: "person" })).toBe(0)
       expect(yield* queue.retryFailed({ errorContains: "http 429" })).toBe(1)
       expect(yield* drainIds).toEqual(["a"])
       expect(yield* queue.retryFailed({ entityType: "person", errorContains: "HTTP" })).toBe(0)
