@@ -12,7 +12,8 @@ import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import * as Queue from "../../src/EmbeddingQueue.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import { temporaryFolder } from "../support.js"
-import { type Ended, run, start } from "../support/Processes.js"
+import { type Ended, start } from "../support/Processes.js"
+import { runHere } from "./inProcess.js"
 
 const shell = Effect.map(temporaryFolder, (folder) => {
   const database = join(folder, "notes.sqlite")
@@ -20,7 +21,7 @@ const shell = Effect.map(temporaryFolder, (folder) => {
   return {
     database,
     env,
-    embedbox: (...args: ReadonlyArray<string>) => run("bin.ts", args, { env, stdin: "# Bread\n\nFlour.\n" }),
+    embedbox: (...args: ReadonlyArray<string>) => runHere(database, args),
   }
 })
 
@@ -64,8 +65,7 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f\u009b]/
 
 const uuid = "[0-9a-f-]{36}"
 
-// Each of these starts many processes, on machines that do other things too.
-describe("embedbox jobs, job, retry and cancel", { timeout: 180_000 }, () => {
+describe("embedbox jobs, job, retry and cancel", () => {
   it.scopedLive("show what failed and why, and put it in line again", () =>
     Effect.gen(function* () {
       const { database, embedbox } = yield* shell
@@ -226,14 +226,15 @@ describe("embedbox jobs, job, retry and cancel", { timeout: 180_000 }, () => {
   )
 })
 
+// One of these starts a daemon, on machines that do other things too.
 describe("embedbox status, pause and resume", { timeout: 180_000 }, () => {
   it.scopedLive("say who works, across processes, and who no longer does", () =>
     Effect.gen(function* () {
-      const { embedbox, env } = yield* shell
+      const { database, embedbox, env } = yield* shell
       assert.match((yield* embedbox("status")).stdout, /^workers {5}none$/m)
       const paused = yield* embedbox("pause")
       assert.match(paused.stdout, /^paused no job is taken until `embedbox resume`/)
-      assert.strictEqual((yield* embedbox("add", "-", "--id", "bread")).code, 0)
+      yield* asDaemon(database, entered(note("bread")))
       const alone = yield* embedbox("status")
       assert.match(alone.stdout, /^workers {5}none: start the daemon, or use --wait$/m)
       assert.match(alone.stdout, /^The queue is paused: `embedbox resume`/m)
@@ -243,7 +244,7 @@ describe("embedbox status, pause and resume", { timeout: 180_000 }, () => {
       const statusWhere = (holds: (status: typeof Output.Status.Type) => boolean) =>
         Effect.flatMap(embedbox("status", "--json"), (ended) => document(Output.Status, ended)).pipe(
           Effect.filterOrFail(holds),
-          Effect.retry(Schedule.recurs(50)),
+          Effect.retry(Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1500))),
         )
       const working = yield* statusWhere(({ workers }) => workers.length === 1)
       assert.deepStrictEqual(
