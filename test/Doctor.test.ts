@@ -405,6 +405,25 @@ describe("Doctor", () => {
     }).pipe(Effect.provide(quiet)),
   )
 
+  it.scoped("does not call an index corrupt that another process has rewritten since the last look", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      const own = Doctor.layer.pipe(
+        Layer.provide(Layer.merge(EmbeddingQueue.layer, EntityRepository.layer)),
+        Layer.provide(Sqlite.layer({ filename })),
+      )
+      yield* Effect.gen(function* () {
+        const service = yield* EntityService
+        const doctor = Context.get(yield* Layer.build(own), Doctor.Doctor)
+        // Now and then one of so many small writes has SQLite merge what the doctor has just seen of the index.
+        for (let at = 0; at < 20; at++) {
+          yield* service.createEntity({ id: `e${at}`, content: `words of ${at}` })
+          assert.deepStrictEqual(found(yield* doctor.examine), [], `after write ${at}`)
+        }
+      }).pipe(Effect.scoped, Effect.provide(system({ filename })))
+    }),
+  )
+
   it.scopedLive("raises no false alarm beside a busy worker, nor loses it anything by a repair", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryDatabase

@@ -208,6 +208,8 @@ describe("embedbox jobs, job, retry and cancel", () => {
         [["jobs", "--limit", "0"], /--limit takes 1 to 1000/],
         [["jobs", "--status", "lost"], /pending/],
         [["retry", "an-id", "--all"], /a job that is named needs no --all/],
+        [["retry", "--all", "an-id", "--json"], /a job that is named needs no --all/],
+        [["retry", "--cancelled", "an-id", "--json"], /a job that is named needs no --all/],
         [["retry", "--fault", "mine"], /item/],
         [["cancel"], /Missing argument <id>|Missing argument <jobId>/],
       ]
