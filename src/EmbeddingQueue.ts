@@ -27,22 +27,27 @@ import {
   type StorageError,
 } from "./Domain/Errors.js"
 import {
+  type Attempt,
   type Box,
   type Claim,
   type Job,
   type JobChange,
+  type ListedJob,
   type QueueItem,
   type QueueStats,
 } from "./Domain/Job.js"
+import type { Worker, WorkerReport } from "./Domain/Worker.js"
 import * as Backoff from "./EmbeddingQueue/Backoff.js"
 import * as Claiming from "./EmbeddingQueue/Claiming.js"
 import * as ClockJumps from "./EmbeddingQueue/ClockJumps.js"
 import * as Entering from "./EmbeddingQueue/Entering.js"
 import * as Housekeeping from "./EmbeddingQueue/Housekeeping.js"
+import * as Lists from "./EmbeddingQueue/Lists.js"
 import * as Owner from "./EmbeddingQueue/Owner.js"
 import * as Rows from "./EmbeddingQueue/Rows.js"
 import * as Statements from "./EmbeddingQueue/Statements.js"
 import * as Transitions from "./EmbeddingQueue/Transitions.js"
+import * as Workers from "./EmbeddingQueue/Workers.js"
 import { Storage } from "./Storage.js"
 
 export type { EnqueueOptions, Entry } from "./EmbeddingQueue/Entering.js"
@@ -124,6 +129,13 @@ export interface Queue<A> {
   /** The newest live box of each type that has this id. */
   readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
   readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
+  /**
+   * Jobs without what they box, newest first: failed and completed ones by their end, all others by their write. The
+   * page after is had with the last job of this one.
+   */
+  readonly listJobs: (page?: Lists.ListPage) => Effect.Effect<ReadonlyArray<ListedJob>, StorageError>
+  /** What went wrong with a job so far, oldest first: its newest twenty attempts. Empty where nobody knows the job. */
+  readonly attempts: (jobId: string) => Effect.Effect<ReadonlyArray<Attempt>, StorageError>
   readonly failedBoxes: (entityType?: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
   /** How many entities (not jobs) of these types, or of all when empty, wait or have failed. */
   readonly waitingEntities: (
@@ -131,6 +143,8 @@ export interface Queue<A> {
   ) => Effect.Effect<{ readonly pending: number; readonly failed: number }, StorageError>
   readonly getStats: Effect.Effect<QueueStats, StorageError>
   readonly workAhead: Effect.Effect<Claiming.WorkAhead, StorageError>
+  /** How long what heads the line has been due, in milliseconds; 0 where nothing is. */
+  readonly lag: Effect.Effect<number, StorageError>
 
   /** Removes receipts of jobs that completed longer ago than this. Answers how many. Never a live box. */
   readonly cleanup: (olderThanMs: number) => Effect.Effect<number, StorageError>
@@ -139,14 +153,27 @@ export interface Queue<A> {
    * Default 300000.
    */
   readonly resetStuckJobs: (stuckAfterMs?: number) => Effect.Effect<number, StorageError>
-  /** Frees jobs whose lease lapsed or whose process is gone, counting a crash each. Answers how many. */
+  /**
+   * Frees jobs whose lease lapsed or whose process is gone, counting a crash each. Answers how many. Workers that are
+   * gone are taken off the board.
+   */
   readonly reclaim: Effect.Effect<number, StorageError>
-  /** Puts failed boxes in line again, with fresh counters. Answers how many. */
+  /**
+   * Puts failed boxes in line again, with fresh counters: one, those of a filter, or all but the cancelled. Answers
+   * how many. Many take several transactions, so that writers come in between.
+   */
   readonly retryFailed: (filter?: Housekeeping.RetryFilter) => Effect.Effect<number, StorageError>
   /** Ends a live job as `failed`, reason `cancelled`. The entity stays in its box. A job that has ended stays. */
   readonly cancel: (jobId: string) => Effect.Effect<Job, JobNotFound | StorageError>
   /** Ends and empties every live box of a key: its entity is being deleted. Answers how many. */
   readonly deleteBoxes: (key: EntityKey) => Effect.Effect<number, StorageError>
+
+  /** Writes on the board how the worker of this process stands. Removed at the end of the queue's scope. */
+  readonly report: (report: WorkerReport) => Effect.Effect<void, StorageError>
+  /** Takes this process off the board. */
+  readonly signOff: Effect.Effect<void, StorageError>
+  /** Who works on this database, in any process; those that are certainly dead are left out. */
+  readonly workers: Effect.Effect<ReadonlyArray<Worker>, StorageError>
 
   /** No job is claimed while paused, by any process. What is in hand goes on. */
   readonly pause: Effect.Effect<void, StorageError>
@@ -193,8 +220,10 @@ export const make = <A, I>(
       storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
     const announce = (job: Job) => announceAll([job])
     const transitions = Transitions.make({ statements, backoff, announce })
+    const lists = Lists.make({ storage, statements })
+    const workers = yield* Workers.make({ storage, statements, leaseMillis, owner })
     const clockJumps = yield* ClockJumps.make({ storage, statements, leaseMillis })
-    const housekeeping = Housekeeping.make({ storage, statements, transitions, clockJumps })
+    const housekeeping = Housekeeping.make({ storage, statements, transitions, lists, workers, clockJumps })
     const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
 
     const entering = Entering.make({
@@ -305,10 +334,17 @@ export const make = <A, I>(
       liveByEntityId: (entityId) => boxes(statements.liveByEntityId(entityId)),
       liveBoxes: (page) =>
         boxes(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),
+      listJobs: (page = {}) => lists.list(page),
+      attempts: (jobId) => storage.read(Rows.attempts(statements.attempts(jobId))),
       failedBoxes: (entityType) => boxes(statements.failed(entityType ?? null)),
       waitingEntities: (entityTypes) =>
         storage.read(Rows.waiting(statements.waitingEntities(JSON.stringify(entityTypes)))),
       getStats: storage.read(Rows.counts(statements.counts())),
+      lag: Effect.zipWith(
+        storage.read(Rows.due(statements.firstDue())),
+        Clock.currentTimeMillis,
+        (due, now) => (due === null ? 0 : Math.max(0, now - due)),
+      ),
       cleanup: housekeeping.cleanup,
       resetStuckJobs: housekeeping.resetStuckJobs,
       crash: housekeeping.crash,
@@ -316,6 +352,9 @@ export const make = <A, I>(
       retryFailed: housekeeping.retryFailed,
       cancel: housekeeping.cancel,
       deleteBoxes: housekeeping.deleteBoxes,
+      report: workers.report,
+      signOff: workers.signOff,
+      workers: workers.workers,
       pause: Effect.asVoid(storage.write(statements.setPaused(true))),
       resume: Effect.asVoid(storage.write(statements.setPaused(false))),
       changes: Stream.fromPubSub(hub),

@@ -23,11 +23,13 @@ import type { Entity } from "./Domain/Entity.js"
 import type { StorageError } from "./Domain/Errors.js"
 import type { AttemptToken, Claim } from "./Domain/Job.js"
 import { bounded } from "./Domain/Runs.js"
+import type { WorkerReport } from "./Domain/Worker.js"
 import type { Embedder } from "./Embedder.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import type { Backoff } from "./EmbeddingQueue/Backoff.js"
 import * as Batch from "./EmbeddingWorker/Batch.js"
 import * as Breaker from "./EmbeddingWorker/Breaker.js"
+import * as Reporting from "./EmbeddingWorker/Reporting.js"
 import type { EntityRepository } from "./EntityRepository.js"
 import type { Storage } from "./Storage.js"
 
@@ -60,11 +62,7 @@ export const defaults: Settings = {
 }
 
 /** What a worker has done since it started, and what it is doing. */
-export interface WorkerStatus {
-  readonly inHand: number
-  readonly stored: number
-  readonly failed: number
-  readonly provider: Breaker.BreakerState
+export interface WorkerStatus extends WorkerReport {
   /** When the loop last went round, in milliseconds since the epoch. */
   readonly lastBeat: number
 }
@@ -97,7 +95,9 @@ export const make = (
   Effect.gen(function* () {
     const settings: Settings = { ...defaults, ...given }
     const queue = yield* EmbeddingQueue
-    const breaker = yield* Breaker.make(settings.providerBackoff)
+    // Opened by what others should know at once.
+    const news = yield* Effect.makeLatch()
+    const breaker = yield* Breaker.make(settings.providerBackoff, news.open)
     const inHand = yield* Ref.make<ReadonlyMap<AttemptToken, Claim<Entity>>>(new Map())
     const counts = yield* Ref.make({ stored: 0, failed: 0 })
     const lastBeat = yield* Ref.make(yield* Clock.currentTimeMillis)
@@ -228,6 +228,19 @@ export const make = (
 
     // ---- life --------------------------------------------------------------------------------------------
 
+    const status: Effect.Effect<WorkerStatus> = Effect.gen(function* () {
+      const { failed, stored } = yield* Ref.get(counts)
+      return {
+        inHand: (yield* Ref.get(inHand)).size,
+        stored,
+        failed,
+        provider: yield* breaker.state,
+        lastBeat: yield* Ref.get(lastBeat),
+      }
+    })
+
+    // Before all that it tells of: what is added last ends first, and a worker signs off when it is drained.
+    yield* Reporting.start({ status, every: settings.heartbeatInterval, news })
     const changes = yield* queue.subscribe
     yield* Effect.forkScoped(
       Stream.runForEach(changes, (change) => (change.status === "pending" ? bell.open : Effect.void)),
@@ -251,18 +264,7 @@ export const make = (
     })
     yield* Effect.addFinalizer(() => drain)
 
-    return EmbeddingWorker.of({
-      status: Effect.gen(function* () {
-        const { failed, stored } = yield* Ref.get(counts)
-        return {
-          inHand: (yield* Ref.get(inHand)).size,
-          stored,
-          failed,
-          provider: yield* breaker.state,
-          lastBeat: yield* Ref.get(lastBeat),
-        }
-      }),
-    })
+    return EmbeddingWorker.of({ status })
   })
 
 export const layerWith = (

@@ -28,6 +28,8 @@ export interface Statement extends Effect.Effect<ReadonlyArray<unknown>, SqlErro
 /** Builds statements from template literals, as `sql` does. */
 export interface StatementBuilder {
   (strings: TemplateStringsArray, ...args: ReadonlyArray<Argument>): Statement
+  /** Part of a statement, with arguments of its own. */
+  readonly part: (strings: TemplateStringsArray, ...args: ReadonlyArray<Argument>) => SqlStatement.Fragment
   /** SQL that is part of a statement as it is. */
   readonly literal: (sql: string) => SqlStatement.Fragment
 }

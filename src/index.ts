@@ -66,5 +66,7 @@ export * as Chunker from "./Chunker.js"
 export * as Entity from "./Domain/Entity.js"
 /** Schemas of jobs. */
 export * as Job from "./Domain/Job.js"
+/** Schemas of what workers tell of themselves. */
+export * as Worker from "./Domain/Worker.js"
 /** Every typed error. */
 export * as Errors from "./Domain/Errors.js"

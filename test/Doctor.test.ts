@@ -67,6 +67,12 @@ const docOf = (id: string) => `(SELECT doc FROM entity_texts WHERE entity_id = '
 
 const cases: ReadonlyArray<Case> = [
   {
+    invariant: "file",
+    says: /^a row refers to nothing: embedding_attempts$/,
+    id: null,
+    breaks: [`INSERT INTO embedding_attempts VALUES (1000, 1, 0, 0, 'w', 0, 'item', 'of no job')`],
+  },
+  {
     invariant: "I1",
     says: /^a live job has no box$/,
     id: "waiting",
@@ -405,6 +411,25 @@ describe("Doctor", () => {
       assert.strictEqual(violation?.invariant, "file")
       assert.match(violation?.message ?? "", /^SQLite says: fts5/)
     }).pipe(Effect.provide(quiet)),
+  )
+
+  it.scoped("does not call an index corrupt that another process has rewritten since the last look", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      const own = Doctor.layer.pipe(
+        Layer.provide(Layer.merge(EmbeddingQueue.layer, EntityRepository.layer)),
+        Layer.provide(Sqlite.layer({ filename })),
+      )
+      yield* Effect.gen(function* () {
+        const service = yield* EntityService
+        const doctor = Context.get(yield* Layer.build(own), Doctor.Doctor)
+        // Now and then one of so many small writes has SQLite merge what the doctor has just seen of the index.
+        for (let at = 0; at < 20; at++) {
+          yield* service.createEntity({ id: `e${at}`, content: `words of ${at}` })
+          assert.deepStrictEqual(found(yield* doctor.examine), [], `after write ${at}`)
+        }
+      }).pipe(Effect.scoped, Effect.provide(system({ filename })))
+    }),
   )
 
   it.scopedLive("raises no false alarm beside a busy worker, nor loses it anything by a repair", () =>

@@ -9,16 +9,8 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { defaultEntityType, EntityId, EntityType } from "../Domain/Entity.js"
-
-const json = Options.boolean("json").pipe(
-  Options.withDescription("Print one JSON document instead of text for people."),
-)
-const wait = (what: string) => Options.boolean("wait").pipe(Options.withDescription(what))
-
-/** A type that is not a name is wrong usage, told before anything is opened. */
-const type = Options.text("type").pipe(Options.withPseudoName("name"), Options.withSchema(EntityType))
-
-const id = (name: string) => Args.text({ name })
+import { id, json, type, wait } from "./CommonOptions.js"
+import * as JobCommands from "./JobCommands.js"
 
 const add = Command.make(
   "add",
@@ -125,7 +117,7 @@ const status = Command.make("status", { json }, (given) =>
     Effect.promise(() => import("./Status.js")),
     ({ run }) => run(given),
   ),
-).pipe(Command.withDescription("How many notes are stored, waiting and failed."))
+).pipe(Command.withDescription("How many notes are stored, waiting and failed, and who works on them."))
 
 const job = Command.make(
   "job",
@@ -139,7 +131,7 @@ const job = Command.make(
       Effect.promise(() => import("./Job.js")),
       ({ run }) => run(given),
     ),
-).pipe(Command.withDescription("How the embedding of a note stands."))
+).pipe(Command.withDescription("How the embedding of a note stands, and what went wrong with it."))
 
 const doctor = Command.make(
   "doctor",
@@ -174,31 +166,27 @@ export const switches: ReadonlySet<string> = new Set([
   "--json",
   "--wait",
   "--repair",
+  ...JobCommands.switches,
   "--help",
   "-h",
   "--version",
   "--wizard",
 ])
 
-/** A line of the overview: what is written, and what it does. */
-export interface Summary {
-  readonly usage: string
-  readonly meaning: string
-}
-
 /** The commands, for the overview that `embedbox --help` prints. */
-export const summaries: ReadonlyArray<Summary> = [
+export const summaries: ReadonlyArray<JobCommands.Summary> = [
   { usage: "add <file|->", meaning: "Save a note; - reads standard input. Prints its receipt." },
   { usage: "import <folder>", meaning: "Save a folder of notes. --wait stays until all are embedded." },
   { usage: "search <text>", meaning: "Find notes by meaning and by words." },
   { usage: "get <id>", meaning: "Print a note as it is now, embedded or not." },
-  { usage: "status", meaning: "How many notes are stored, waiting and failed." },
+  { usage: "status", meaning: "How many notes are stored, waiting and failed, and who works." },
   { usage: "job <id>", meaning: "How the embedding of a note stands. --wait stays until it ends." },
+  ...JobCommands.summaries,
   { usage: "doctor", meaning: "Check the database. --repair mends what can be mended safely." },
   { usage: "backup <file>", meaning: "Copy the database, while others work on it." },
 ]
 
 /** The whole command line. */
 export const command = Command.make("embedbox").pipe(
-  Command.withSubcommands([add, importFolder, search, get, status, job, doctor, backup]),
+  Command.withSubcommands([add, importFolder, search, get, status, job, ...JobCommands.all, doctor, backup]),
 )

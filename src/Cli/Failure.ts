@@ -44,13 +44,13 @@ export interface Told {
 const advice: { readonly [tag: string]: { readonly code: number; readonly todo: string } } = {
   JobNotFound: {
     code: codes.notFound,
-    todo: "ids are printed by `embedbox add`; receipts of finished jobs are cleared away after a day",
+    todo: "ids are printed by `embedbox add` and `embedbox jobs`; receipts of finished jobs are cleared away after a day",
   },
   AmbiguousEntityId: { code: codes.usage, todo: "say which one you mean with --type" },
   EntityAlreadyExists: { code: codes.failed, todo: "choose another --id" },
   InvalidEntity: { code: codes.failed, todo: "nothing was saved; mend it and try again" },
   FolderUnreadable: { code: codes.usage, todo: "check the path and its permissions" },
-  JobFailed: { code: codes.failed, todo: "the note is kept; mend the cause and save it again to retry" },
+  JobFailed: { code: codes.failed, todo: "the note is kept; mend the cause, then: embedbox retry <jobId>" },
   EmbeddingError: { code: codes.failed, todo: "notes are safe; `--mode lexical` searches without the model" },
   NotInOrder: {
     code: codes.failed,

@@ -7,6 +7,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { JsonObject } from "../Domain/Entity.js"
+import { Fault } from "../Domain/Errors.js"
 import { JobStatus, Outcome } from "../Domain/Job.js"
 import { Invariant } from "../Doctor/Diagnosis.js"
 
@@ -66,9 +67,37 @@ export const Status = Schema.Struct({
     failed: Schema.Number,
     completed: Schema.Number,
   }),
+  /** How long what heads the line has been due. */
+  lagMillis: Schema.Number,
+  /** Processes that embed; times in milliseconds since the epoch. */
+  workers: Schema.Array(
+    Schema.Struct({
+      owner: Schema.String,
+      host: Schema.String,
+      pid: Schema.Number,
+      startedAt: Schema.Number,
+      /** When it last reported, and whether that was within its lease. */
+      beatAt: Schema.Number,
+      alive: Schema.Boolean,
+      inHand: Schema.Number,
+      /** Jobs since it started. */
+      stored: Schema.Number,
+      failed: Schema.Number,
+      /** `open`: it is down, and is asked again at `until`. */
+      provider: Schema.Union(
+        Schema.Struct({ state: Schema.Literal("closed") }),
+        Schema.Struct({
+          state: Schema.Literal("open"),
+          failures: Schema.Number,
+          until: Schema.Number,
+          reason: Schema.String,
+        }),
+      ),
+    }),
+  ),
 })
 
-/** `embedbox job` */
+/** `embedbox job`; times in milliseconds since the epoch. */
 export const Job = Schema.Struct({
   jobId: Schema.String,
   entityType: Schema.String,
@@ -79,7 +108,69 @@ export const Job = Schema.Struct({
   successor: Schema.NullOr(Schema.String),
   /** Why it failed, or why its last attempt did. */
   error: Schema.NullOr(Schema.String),
+  /** Whose fault that was. */
+  fault: Schema.NullOr(Fault),
+  /** Attempts that went wrong, oldest first: the newest twenty. */
+  attempts: Schema.Array(
+    Schema.Struct({
+      attempt: Schema.Number,
+      startedAt: Schema.NullOr(Schema.Number),
+      endedAt: Schema.Number,
+      /** Which process had it. */
+      worker: Schema.NullOr(Schema.String),
+      /** What worked on it died, or fell silent. */
+      crashed: Schema.Boolean,
+      fault: Fault,
+      error: Schema.String,
+    }),
+  ),
 })
+
+/** `embedbox jobs`, newest first; times in milliseconds since the epoch. */
+export const Jobs = Schema.Struct({
+  jobs: Schema.Array(
+    Schema.Struct({
+      jobId: Schema.String,
+      entityType: Schema.String,
+      entityId: Schema.String,
+      status: JobStatus,
+      outcome: Schema.NullOr(Outcome),
+      successor: Schema.NullOr(Schema.String),
+      priority: Schema.Number,
+      /** Attempts that went wrong so far. */
+      failedAttempts: Schema.Number,
+      /** Attempts and crashes that count now, since it was last put in line. */
+      retryCount: Schema.Number,
+      maxRetries: Schema.Number,
+      crashCount: Schema.Number,
+      error: Schema.NullOr(Schema.String),
+      fault: Schema.NullOr(Fault),
+      createdAt: Schema.Number,
+      /** When it is due, while it waits. */
+      scheduledFor: Schema.Number,
+      endedAt: Schema.NullOr(Schema.Number),
+    }),
+  ),
+  /** There are more than the limit let through. */
+  more: Schema.Boolean,
+})
+
+/** `embedbox retry` */
+export const Retried = Schema.Struct({ retried: Schema.Number })
+
+/** `embedbox cancel`: how the job stands now, and whether this is what ended it. */
+export const Cancelled = Schema.Struct({
+  jobId: Schema.String,
+  entityType: Schema.String,
+  entityId: Schema.String,
+  status: JobStatus,
+  outcome: Schema.NullOr(Outcome),
+  successor: Schema.NullOr(Schema.String),
+  cancelled: Schema.Boolean,
+})
+
+/** `embedbox pause`, `embedbox resume` */
+export const Paused = Schema.Struct({ paused: Schema.Boolean })
 
 /** `embedbox import`; `embedded` and `failed` count jobs, and are null without `--wait`. */
 export const Imported = Schema.Struct({

@@ -30,7 +30,7 @@ export class Screen extends Context.Tag("embedbox/Cli/Screen")<
 >() {}
 
 /** Why waiting may take long. */
-export const pausedNotice = "embedbox: the queue is paused; waiting until somebody resumes it\n"
+export const pausedNotice = "embedbox: the queue is paused; waiting for `embedbox resume`\n"
 
 /** What colours and cursors are made of. */
 // oxlint-disable-next-line no-control-regex

@@ -1,46 +1,97 @@
 /** `embedbox status`: opens the queue alone, so it is quick and starts no model. */
+import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { clipped } from "../Domain/Text.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Access, PlaceTag } from "./Access.js"
+import * as JobWords from "./JobWords.js"
 import * as Output from "./Output.js"
-import { Screen } from "./Screen.js"
+import { oneLine, Screen } from "./Screen.js"
+
+type Status = typeof Output.Status.Type
 
 const read = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
   const place = yield* PlaceTag
-  return {
+  const status: Status = {
     ...place,
     stored: yield* repository.count,
     paused: (yield* queue.workAhead).paused,
     queue: yield* queue.getStats,
+    lagMillis: yield* queue.lag,
+    workers: yield* queue.workers,
   }
+  return status
 })
+
+/** A wait that is shorter is none. */
+const noticeableLag = 10_000
+
+const waitingOf = (screen: typeof Screen.Service, { lagMillis, queue }: Status) => {
+  const waiting = queue.pending + queue.processing
+  if (waiting === 0) return "0"
+  const lag = lagMillis < noticeableLag ? "" : `, the next one due for ${JobWords.span(lagMillis)}`
+  return `${screen.yellow(`${waiting}`)}${queue.processing > 0 ? ` (${queue.processing} in work)` : ""}${lag}`
+}
+
+const workersOf = (screen: typeof Screen.Service, { queue, workers }: Status) => {
+  const alive = workers.filter((worker) => worker.alive)
+  const silent = workers.length - alive.length
+  const inHand = alive.reduce((sum, worker) => sum + worker.inHand, 0)
+  const none = queue.pending > 0 ? screen.yellow("none: start the daemon, or use --wait") : "none"
+  return (
+    (alive.length === 0 ? none : `${alive.length}, ${inHand} in hand`) +
+    (silent > 0 ? `; ${silent} silent` : "")
+  )
+}
+
+/** Of the providers that are down, the one that is asked again first. */
+const troubleOf = ({ workers }: Status) =>
+  workers
+    .flatMap(({ alive, provider }) => (alive && provider.state === "open" ? [provider] : []))
+    .toSorted((a, b) => a.until - b.until)[0]
+
+const text = (screen: typeof Screen.Service, status: Status, now: number) => {
+  const line = (label: string, value: string) => `${screen.dim(label.padEnd(12))}${value}`
+  const { failed } = status.queue
+  const trouble = troubleOf(status)
+  const next =
+    trouble === undefined || trouble.until <= now
+      ? "; trying again"
+      : `; next try in ${JobWords.span(trouble.until - now)}`
+  return [
+    line("database", status.database),
+    line("model", status.model),
+    line("embedded", `${status.stored}`),
+    line("waiting", waitingOf(screen, status)),
+    line(
+      "failed",
+      failed === 0 ? "0" : `${screen.red(`${failed}`)} ${screen.dim("(embedbox jobs --failed)")}`,
+    ),
+    line("workers", workersOf(screen, status)),
+    ...(trouble === undefined
+      ? []
+      : [
+          line(
+            "provider",
+            screen.red(
+              `down: ${clipped(oneLine(trouble.reason), Math.max(12, screen.width - 18 - next.length))}`,
+            ) + next,
+          ),
+        ]),
+    ...(status.paused ? [screen.yellow("The queue is paused: `embedbox resume` lets it go on.")] : []),
+  ].join("\n")
+}
 
 export const run = ({ json }: { readonly json: boolean }) =>
   Effect.gen(function* () {
     const access = yield* Access
     const screen = yield* Screen
     const status = yield* Effect.provide(read, access.queue)
-    if (json) return yield* Output.print(Output.Status, status)
-    const { failed, pending, processing } = status.queue
-    const line = (label: string, value: string) => `${screen.dim(label.padEnd(12))}${value}`
-    const waiting = pending + processing
-    yield* Console.log(
-      [
-        line("database", status.database),
-        line("model", status.model),
-        line("embedded", `${status.stored}`),
-        line(
-          "waiting",
-          waiting === 0
-            ? "0"
-            : screen.yellow(`${waiting}`) + (processing > 0 ? ` (${processing} in work)` : ""),
-        ),
-        line("failed", failed === 0 ? "0" : screen.red(`${failed}`)),
-        ...(status.paused ? [screen.yellow("The queue is paused.")] : []),
-      ].join("\n"),
-    )
+    yield* json
+      ? Output.print(Output.Status, status)
+      : Console.log(text(screen, status, yield* Clock.currentTimeMillis))
   })

@@ -57,6 +57,43 @@ export const Job = Schema.Struct({
 })
 export interface Job extends Schema.Schema.Type<typeof Job> {}
 
+/**
+ * An attempt that went wrong: the claim was given up for a reason. What ends well, or is given back at a shutdown,
+ * leaves none. The newest twenty of a job are kept, also when it is tried again. Times in milliseconds since the epoch.
+ */
+export const Attempt = Schema.Struct({
+  /** Counts from 1 over the life of the job. */
+  attempt: Schema.Int,
+  startedAt: Schema.NullOr(Millis),
+  endedAt: Millis,
+  /** Which process had it: host:pid:random. */
+  worker: Schema.NullOr(Schema.String),
+  /** What worked on it died, or fell silent. */
+  crashed: Schema.Boolean,
+  fault: Fault,
+  error: Schema.String,
+})
+export interface Attempt extends Schema.Schema.Type<typeof Attempt> {}
+
+/** A job as lists show it. */
+export const ListedJob = Schema.Struct({
+  ...Job.fields,
+  /** Attempts that went wrong so far; trying a failed job again does not clear it. */
+  failedAttempts: Schema.Int,
+})
+export interface ListedJob extends Schema.Schema.Type<typeof ListedJob> {}
+
+/** Which jobs are meant; what is not named does not matter. */
+export interface JobFilter {
+  readonly status?: JobStatus | undefined
+  readonly outcome?: Outcome | undefined
+  /** Whose fault the last failure was. */
+  readonly fault?: Fault | undefined
+  readonly entityType?: string | undefined
+  /** Part of the last error; the case of ASCII letters does not matter. */
+  readonly errorContains?: string | undefined
+}
+
 /** A job and what it boxes; a completed job has let go of its content. */
 export interface QueueItem<A> {
   readonly job: Job

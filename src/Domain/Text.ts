@@ -24,6 +24,12 @@ export const titleOf = (entity: Pick<Entity, "id" | "content" | "metadata">): st
 export const wordsOf = (text: string): ReadonlyArray<string> =>
   text.toLowerCase().match(/[\p{L}\p{M}\p{N}_]+/gu) ?? []
 
+/** The text, well-formed and at most `most` UTF-16 code units long; what was cut ends in "…". */
+export const clipped = (text: string, most: number): string => {
+  const head = text.slice(0, most + 1).toWellFormed()
+  return head.length <= most ? head : `${head.slice(0, pairStart(head, most - 1))}…`
+}
+
 /** Longest excerpt, in UTF-16 code units. */
 export const excerptLength = 280
 

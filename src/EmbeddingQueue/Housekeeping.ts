@@ -9,18 +9,24 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { EntityKey } from "../Domain/Entity.js"
 import { JobNotFound, type StorageError } from "../Domain/Errors.js"
-import type { AttemptToken, Job } from "../Domain/Job.js"
+import type { AttemptToken, Job, JobFilter } from "../Domain/Job.js"
 import type { Storage } from "../Storage.js"
 import type { ClockJumps } from "./ClockJumps.js"
+import type { Lists } from "./Lists.js"
+import type { Place } from "./ListStatements.js"
 import * as Owner from "./Owner.js"
 import * as Rows from "./Rows.js"
 import type { Statements } from "./Statements.js"
 import type { Transitions } from "./Transitions.js"
+import type { Workers } from "./Workers.js"
 
-/** Which failed jobs are meant; all when nothing is named. */
-export interface RetryFilter {
+/**
+ * Which failed jobs are meant; all when nothing is named, but those that were cancelled: they were stopped on
+ * purpose, and only `outcome: "cancelled"` or their own `jobId` means them.
+ */
+export interface RetryFilter extends Pick<JobFilter, "entityType" | "fault" | "errorContains"> {
   readonly jobId?: string | undefined
-  readonly entityType?: string | undefined
+  readonly outcome?: "exhausted" | "cancelled" | undefined
 }
 
 /** What is known of a claim by whoever holds it. */
@@ -32,16 +38,23 @@ interface Held {
 /** One batch of reclaimed jobs per transaction, so that the write lock is never held long. */
 const reclaimBatch = 100
 
+/** The same for jobs that are tried again; one statement moves them all. */
+const retryBatch = 200
+
 export const make = ({
   clockJumps,
+  lists,
   statements,
   storage,
   transitions,
+  workers,
 }: {
   readonly storage: typeof Storage.Service
   readonly statements: Statements
   readonly transitions: Transitions
   readonly clockJumps: ClockJumps
+  readonly lists: Lists
+  readonly workers: Workers
 }) => {
   const reclaimRows = (rows: Rows.Rows<SqlError>) =>
     Effect.gen(function* () {
@@ -77,19 +90,38 @@ export const make = ({
       reclaimRows(statements.heldBy(dead)),
     )
     const lapsed = (yield* clockJumps.leasesCount) ? yield* reclaimExpired : 0
+    // Last, since nothing depends on it.
+    yield* workers.sweep
     return orphans.reduce((sum, count) => sum + count, lapsed)
   })
 
-  const retryFailed = (filter: RetryFilter = {}) =>
+  const retryFailed = ({ jobId, ...given }: RetryFilter = {}) =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const failed = yield* Rows.jobRows(statements.failed(filter.entityType ?? null))
-      const chosen = failed.filter((row) => filter.jobId === undefined || row.jobId === filter.jobId)
-      yield* Effect.forEach(chosen, (row) => transitions.changed(statements.revive(row.generation, now)), {
-        discard: true,
-      })
-      return chosen.length
-    }).pipe(storage.write)
+      const revive = (generations: ReadonlyArray<number>, filter: JobFilter) =>
+        Effect.map(
+          storage.write(transitions.changedAll(statements.revive(generations, filter, now))),
+          (jobs) => jobs.length,
+        )
+      if (jobId !== undefined) {
+        const row = yield* storage.read(Rows.jobRow(statements.byJobId(jobId)))
+        return Option.isNone(row) ? 0 : yield* revive([row.value.generation], given)
+      }
+      const filter = { ...given, status: "failed", outcome: given.outcome ?? "exhausted" } as const
+      let count = 0
+      let after: Place | undefined
+      // Newest first: what fails again meanwhile stands before the place that was reached, and is not met again.
+      while (true) {
+        const page = yield* lists.list({ ...filter, after, limit: retryBatch })
+        const last = page.at(-1)
+        if (last === undefined) return count
+        count += yield* revive(
+          page.map((row) => row.generation),
+          filter,
+        )
+        after = last
+      }
+    })
 
   const cancel = (jobId: string) =>
     Effect.gen(function* () {

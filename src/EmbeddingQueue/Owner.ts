@@ -21,14 +21,20 @@ export const make: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRel
   (owner) => Effect.sync(() => aliveHere.delete(owner)),
 )
 
+/** Where an owner runs. The process id is 0 where it cannot be read. */
+export const partsOf = (owner: string): { readonly host: string; readonly pid: number } => {
+  const [host = "", pid] = owner.split(":")
+  const id = Number(pid)
+  return { host, pid: Number.isSafeInteger(id) && id > 0 ? id : 0 }
+}
+
 /** True only where it is certain: the owner was a process of this host and is no more. */
 export const isDead = (owner: string): boolean => {
-  const [host, pid] = owner.split(":")
-  const id = Number(pid)
-  if (host !== Os.hostname() || !Number.isSafeInteger(id) || id <= 0) return false
-  if (id === process.pid) return !aliveHere.has(owner)
+  const { host, pid } = partsOf(owner)
+  if (host !== Os.hostname() || pid === 0) return false
+  if (pid === process.pid) return !aliveHere.has(owner)
   // Signal 0 only asks. EPERM means that the process is there and belongs to someone else.
-  return Either.match(Either.try({ try: () => process.kill(id, 0), catch: (error) => error }), {
+  return Either.match(Either.try({ try: () => process.kill(pid, 0), catch: (error) => error }), {
     onRight: () => false,
     onLeft: (error) => error instanceof Error && "code" in error && error.code === "ESRCH",
   })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { AttemptToken, Job, JobId } from "../Domain/Job.js"
+import { Attempt, AttemptToken, Job, JobId, ListedJob } from "../Domain/Job.js"
 
 /** A job with what it boxes, as JSON; null once it has let go of it. */
 export const JobRow = Schema.Struct({ ...Job.fields, content: Schema.NullOr(Schema.String) })
@@ -42,6 +42,26 @@ const CountsRow = Schema.Struct({
   completed: Schema.Int,
 })
 
+const AttemptRow = Schema.Struct({
+  ...Attempt.fields,
+  crashed: Schema.transformLiterals([0, false], [1, true]),
+})
+
+const PlaceRow = Schema.Struct({ generation: Schema.Int, updatedAt: Schema.Int })
+
+const WorkerRow = Schema.Struct({
+  owner: Schema.String,
+  startedAt: Schema.Int,
+  beatAt: Schema.Int,
+  inHand: Schema.Int,
+  stored: Schema.Int,
+  failed: Schema.Int,
+  failures: Schema.Int,
+  until: Schema.NullOr(Schema.Int),
+  reason: Schema.NullOr(Schema.String),
+})
+export type WorkerRow = typeof WorkerRow.Type
+
 /** A statement that was built and not yet run. */
 export type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
 
@@ -72,6 +92,15 @@ const jobIdRow = first(Schema.Struct({ jobId: JobId }))
 const ownerRows = all(Schema.Struct({ owner: Schema.NullOr(Schema.String) }))
 
 export const job = first(Job)
+export const jobs = all(Job)
+export const listed = all(ListedJob)
+export const places = all(PlaceRow)
+export const attempts = all(AttemptRow)
+export const attemptNumber = <E>(rows: Rows<E>) =>
+  Effect.map(only(Schema.Struct({ attempt: Schema.Int }))(rows), (row) => row.attempt)
+export const workers = all(WorkerRow)
+export const due = <E>(rows: Rows<E>) =>
+  Effect.map(only(Schema.Struct({ due: Schema.NullOr(Schema.Int) }))(rows), (row) => row.due)
 export const jobRows = all(JobRow)
 export const jobRow = first(JobRow)
 export const lineRows = all(LineRow)

@@ -3,21 +3,15 @@
  * apart from the queue so that a test can ask SQLite for the plan of each (`EXPLAIN QUERY PLAN`) and a second
  * dialect can stand beside them. SQLite, left to itself, reads an entity's whole history of completed jobs to find
  * its live ones; where that is so the index is named (and named once more in the condition that a partial index
- * must be proved by). Columns come back under the names of `Job`.
+ * must be proved by). Columns come back under the names of `Job`. Lists and records are in files of their own.
  */
 import type { Fault } from "../Domain/Errors.js"
 import { type EntityKey, keyList } from "../Domain/Entity.js"
 import type { AttemptToken, Job, JobId, Outcome } from "../Domain/Job.js"
 import type { StatementBuilder } from "../Storage.js"
-
-/** The columns of a `Job`, under its field names. */
-const jobColumns = `
-  job_id AS "jobId", entity_type AS "entityType", entity_id AS "entityId", generation, status, outcome,
-  successor, priority, scheduled_for AS "scheduledFor", max_retries AS "maxRetries",
-  retry_count AS "retryCount", crash_count AS "crashCount", attempt_token AS "attemptToken",
-  lease_until AS "leaseUntil", claimed_at AS "claimedAt", claimed_by AS "claimedBy",
-  last_error AS "lastError", last_fault AS "lastFault", batch_id AS "batchId",
-  created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt"`
+import { jobColumns } from "./Columns.js"
+import * as ListStatements from "./ListStatements.js"
+import * as RecordStatements from "./RecordStatements.js"
 
 const contentColumn = `
   (SELECT content FROM embedding_boxes AS box WHERE box.generation = embedding_queue.generation) AS content`
@@ -93,6 +87,9 @@ export const make = (sql: StatementBuilder) => {
   const boxed = sql.literal(`${jobColumns}, ${contentColumn}`)
   const held = sql.literal(`${jobColumns}, ${aloneColumn}`)
   return {
+    ...ListStatements.make(sql),
+    ...RecordStatements.make(sql),
+
     /** Takes `n` generations, of which the last is answered, and tells how many boxes wait. */
     takeGenerations: (n: number) => sql`
       UPDATE embedding_queue_state SET generation = generation + ${n} WHERE id = 1 RETURNING generation, waiting`,
@@ -314,13 +311,6 @@ export const make = (sql: StatementBuilder) => {
       SELECT ${boxed} FROM embedding_queue
       WHERE status = 'failed' AND (${entityType} IS NULL OR entity_type = ${entityType})
       ORDER BY updated_at`,
-
-    /** A failed box goes to the end of the line with its counters cleared. */
-    revive: (generation: number, now: number) => sql`
-      UPDATE embedding_queue SET
-        status = 'pending', lane = 'ready', outcome = NULL, scheduled_for = ${now}, retry_count = 0,
-        crash_count = 0, completed_at = NULL, updated_at = ${now}
-      WHERE generation = ${generation} AND status = 'failed' RETURNING ${job}`,
 
     /**
      * An entity has at most one live box of each status: who is both in hand and waiting is counted as waiting, and

@@ -2,7 +2,8 @@
  * How a job changes its state, each rule in one place. Everything here runs inside a transaction of the queue's
  * and is told to the world after its commit. The one rule to know: a job that leaves its worker's hand without
  * being stored looks first whether a newer box of its entity waits. If so there is nothing left to do for the
- * older text, and it ends as superseded; so an old text can never stand in line behind a newer one.
+ * older text, and it ends as superseded; so an old text can never stand in line behind a newer one. What went wrong
+ * is written down in the same transaction, here and nowhere else, so that no failure goes without its record.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -11,6 +12,7 @@ import type { ParseError } from "effect/ParseResult"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { EmbeddingError, Fault } from "../Domain/Errors.js"
 import type { Job, JobId, Outcome } from "../Domain/Job.js"
+import { clipped } from "../Domain/Text.js"
 import * as Backoff from "./Backoff.js"
 import * as Rows from "./Rows.js"
 import type * as Statements from "./Statements.js"
@@ -25,20 +27,42 @@ export interface Context {
 /** The job as it stands after the change, or nothing where its state had changed before. */
 export type Changed = Effect.Effect<Option.Option<Job>, SqlError | ParseError>
 
+/** Longest error that is kept, in UTF-16 code units: providers answer with pages of HTML. */
+const longestError = 1000
+
+/** Attempts that are kept of a job: the newest. */
+const keptAttempts = 20
+
+/** Why a claim ended without a result. */
+interface Mishap {
+  readonly error: string
+  readonly fault: Fault
+  readonly crashed: boolean
+}
+
+const mishapOf = (error: string, fault: Fault, crashed = false): Mishap => ({
+  error: clipped(error, longestError),
+  fault,
+  crashed,
+})
+
 type Next =
   | {
       readonly to: "line"
       readonly scheduledFor: number
       readonly retryCount: number
       readonly crashCount: number
-      readonly error: string | null
-      readonly fault: Fault | null
+      /** Nothing where the job was given back without a reason of its own. */
+      readonly mishap: Mishap | undefined
     }
-  | { readonly to: "failed"; readonly crashCount: number; readonly error: string; readonly fault: Fault }
+  | { readonly to: "failed"; readonly crashCount: number; readonly mishap: Mishap }
 
 export const make = ({ announce, backoff, statements }: Context) => {
   const changed = (rows: Rows.Rows<SqlError>): Changed =>
     Effect.tap(Rows.job(rows), Option.match({ onNone: () => Effect.void, onSome: announce }))
+
+  const changedAll = (rows: Rows.Rows<SqlError>) =>
+    Effect.tap(Rows.jobs(rows), Effect.forEach(announce, { discard: true }))
 
   const end = (
     job: Pick<Job, "generation">,
@@ -75,13 +99,24 @@ export const make = ({ announce, backoff, statements }: Context) => {
   /** The successor that makes a job pointless: a newer live box of the same entity. */
   const newer = (job: Job) => Rows.jobId(statements.newerLive(job, job.generation))
 
+  const record = (job: Job, mishap: Mishap) =>
+    Effect.gen(function* () {
+      const endedAt = yield* Clock.currentTimeMillis
+      const { claimedAt, claimedBy, generation } = job
+      const attempt = yield* Rows.attemptNumber(
+        statements.insertAttempt({ ...mishap, generation, startedAt: claimedAt, endedAt, worker: claimedBy }),
+      )
+      if (attempt > keptAttempts) yield* statements.forgetAttempts(generation, attempt - keptAttempts)
+    })
+
   const leaveHand = (job: Job, next: Next): Changed =>
     Effect.gen(function* () {
+      if (next.mishap !== undefined) yield* record(job, next.mishap)
       const successor = yield* newer(job)
       if (Option.isSome(successor)) return yield* supersede(job, successor.value)
       if (next.to === "failed") {
-        const { crashCount, error, fault } = next
-        return yield* end(job, "failed", "exhausted", { crashCount, error, fault })
+        const { crashCount, mishap } = next
+        return yield* end(job, "failed", "exhausted", { ...mishap, crashCount })
       }
       const now = yield* Clock.currentTimeMillis
       return yield* changed(
@@ -90,8 +125,8 @@ export const make = ({ announce, backoff, statements }: Context) => {
           scheduledFor: next.scheduledFor,
           retryCount: next.retryCount,
           crashCount: next.crashCount,
-          lastError: next.error,
-          lastFault: next.fault,
+          lastError: next.mishap?.error ?? null,
+          lastFault: next.mishap?.fault ?? null,
           now,
         }),
       )
@@ -99,44 +134,44 @@ export const make = ({ announce, backoff, statements }: Context) => {
 
   return {
     changed,
+    changedAll,
     end,
     supersede,
     newer,
 
     /** Given back as it was: nobody's fault, nothing counted. */
-    release: (job: Job): Changed => leaveHand(job, { ...job, to: "line", error: null, fault: null }),
+    release: (job: Job): Changed => leaveHand(job, { ...job, to: "line", mishap: undefined }),
 
     /** Only faults of the item spend an attempt; after the last one the job ends as failed. */
     fail: (job: Job, error: EmbeddingError): Changed =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
+        const mishap = mishapOf(error.reason, error.fault)
         if (error.fault !== "item") {
           return yield* leaveHand(job, {
             ...job,
             to: "line",
             scheduledFor:
               error.retryAfterMillis === undefined ? job.scheduledFor : now + error.retryAfterMillis,
-            error: error.reason,
-            fault: error.fault,
+            mishap,
           })
         }
         const failures = job.retryCount + 1
         if (failures > job.maxRetries) {
-          return yield* leaveHand(job, { ...job, to: "failed", error: error.reason, fault: "item" })
+          return yield* leaveHand(job, { ...job, to: "failed", mishap })
         }
         return yield* leaveHand(job, {
           to: "line",
           scheduledFor: now + (yield* Backoff.delayMillis(backoff, failures)),
           retryCount: failures,
           crashCount: job.crashCount,
-          error: error.reason,
-          fault: "item",
+          mishap,
         })
       }),
 
     /** What it holds can never be embedded: no further attempt makes sense. */
     giveUp: (job: Job, error: string): Changed =>
-      leaveHand(job, { ...job, to: "failed", error, fault: "item" }),
+      leaveHand(job, { ...job, to: "failed", mishap: mishapOf(error, "item") }),
 
     /**
      * Its worker, or the process that computed for it, died with it in hand. From now on it is claimed alone, so that the next crash convicts or
@@ -146,9 +181,10 @@ export const make = ({ announce, backoff, statements }: Context) => {
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const crashCount = held.crashCount + 1
-        const error = crashCount === 1 ? reason : `${reason} (${crashCount} times by now)`
+        const count = crashCount === 1 ? "" : ` (${crashCount} times by now)`
+        const error = clipped(reason, longestError - count.length) + count
         if (held.alone === 1 && crashCount > held.maxRetries) {
-          return yield* leaveHand(held, { to: "failed", crashCount, error, fault: "item" })
+          return yield* leaveHand(held, { to: "failed", crashCount, mishap: mishapOf(error, "item", true) })
         }
         const wait = held.crashCount === 0 ? 0 : yield* Backoff.delayMillis(backoff, held.crashCount)
         return yield* leaveHand(held, {
@@ -156,8 +192,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
           scheduledFor: now + wait,
           retryCount: held.retryCount,
           crashCount,
-          error,
-          fault: "host",
+          mishap: mishapOf(error, "host", true),
         })
       }),
   }

@@ -9,21 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type { EmbeddingError } from "../Domain/Errors.js"
+import type { ProviderState } from "../Domain/Worker.js"
 import * as Backoff from "../EmbeddingQueue/Backoff.js"
 
-export type BreakerState =
-  | { readonly state: "closed" }
-  | {
-      /** `open`: nothing is tried until `until`; then one job probes (`until` lies in the past). */
-      readonly state: "open"
-      readonly failures: number
-      /** Milliseconds since the epoch. */
-      readonly until: number
-      readonly reason: string
-    }
-
 export interface Breaker {
-  readonly state: Effect.Effect<BreakerState>
+  readonly state: Effect.Effect<ProviderState>
   /** Milliseconds until the next try; 0 when it is time, or all is well. No clock that is set back prolongs it. */
   readonly remaining: Effect.Effect<number>
   /** A job was embedded: the provider is there. */
@@ -38,9 +28,13 @@ export const standard: Backoff.Backoff = Schedule.exponential("1 second").pipe(
   Schedule.jittered,
 )
 
-export const make = (backoff: Backoff.Backoff): Effect.Effect<Breaker> =>
+/** `changed` is run whenever the state is another than before. */
+export const make = (
+  backoff: Backoff.Backoff,
+  changed: Effect.Effect<unknown> = Effect.void,
+): Effect.Effect<Breaker> =>
   Effect.gen(function* () {
-    const ref = yield* Ref.make<BreakerState>({ state: "closed" })
+    const ref = yield* Ref.make<ProviderState>({ state: "closed" })
     // What decides runs forward only; `until` of the state is for people.
     const deadline = yield* Ref.make(0n)
     const remaining = Effect.zipWith(Ref.get(deadline), Clock.currentTimeNanos, (end, now) =>
@@ -51,7 +45,9 @@ export const make = (backoff: Backoff.Backoff): Effect.Effect<Breaker> =>
       remaining: Effect.flatMap(Ref.get(ref), ({ state }) =>
         state === "open" ? remaining : Effect.succeed(0),
       ),
-      succeeded: Ref.set(ref, { state: "closed" }),
+      succeeded: Effect.flatMap(Ref.getAndSet(ref, { state: "closed" }), (before) =>
+        before.state === "closed" ? Effect.void : Effect.asVoid(changed),
+      ),
       failed: (error) =>
         Effect.gen(function* () {
           const now = yield* Clock.currentTimeMillis
@@ -63,6 +59,7 @@ export const make = (backoff: Backoff.Backoff): Effect.Effect<Breaker> =>
           const wait = error.retryAfterMillis ?? (yield* Backoff.delayMillis(backoff, failures))
           yield* Ref.set(deadline, (yield* Clock.currentTimeNanos) + BigInt(Math.ceil(wait)) * 1_000_000n)
           yield* Ref.set(ref, { state: "open", failures, until: now + wait, reason: error.reason })
+          yield* changed
           return wait
         }),
     }

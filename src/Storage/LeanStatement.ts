@@ -10,6 +10,11 @@ import * as Effect from "effect/Effect"
 import type { Argument, StatementBuilder } from "../Storage.js"
 import { isTraced } from "./Traced.js"
 
+const parts = (sql: SqlClient.SqlClient) => ({
+  part: (strings: TemplateStringsArray, ...args: ReadonlyArray<Argument>) => sql(strings, ...args),
+  literal: (text: string) => sql.literal(text),
+})
+
 /** `connectionOf` tells the connection that a statement in this context runs on. */
 export const make = (
   sql: SqlClient.SqlClient,
@@ -26,12 +31,12 @@ export const make = (
     )
     return Object.assign(run, { compile: () => statement.compile() })
   }
-  return Object.assign(build, { literal: (text: string) => sql.literal(text) })
+  return Object.assign(build, parts(sql))
 }
 
 /** A builder that only lends its shape: its statements run as `sql` runs them. */
 export const plain = (sql: SqlClient.SqlClient): StatementBuilder =>
   Object.assign(
     (strings: TemplateStringsArray, ...args: ReadonlyArray<Argument>) => sql<object>(strings, ...args),
-    { literal: (text: string) => sql.literal(text) },
+    parts(sql),
   )

@@ -2,7 +2,7 @@ import { expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { describe } from "vitest"
 import { EntityId, type JsonObject } from "../../src/Domain/Entity.js"
-import { excerptLength, excerptOf, titleOf, wordsOf } from "../../src/Domain/Text.js"
+import { clipped, excerptLength, excerptOf, titleOf, wordsOf } from "../../src/Domain/Text.js"
 
 const titled = (content: string, metadata: JsonObject = {}) =>
   titleOf({ id: EntityId.make("the-id"), content, metadata })
@@ -124,5 +124,29 @@ describe("excerpt", () => {
     const excerpt = excerptOf("abcdefghi ".repeat(100), ["nowhere"])
     expect(excerpt.endsWith("abcdefghi …")).toBe(true)
     expect(excerpt.startsWith("abcdefghi ")).toBe(true)
+  })
+})
+
+describe("a clipped text", () => {
+  it("is the text itself where that is short enough", () => {
+    expect(clipped("", 5)).toBe("")
+    expect(clipped("12345", 5)).toBe("12345")
+    expect(clipped("a🎈bc", 5)).toBe("a🎈bc")
+  })
+
+  it("is never longer than asked for, well-formed, and says that it was cut", () => {
+    expect(clipped("123456", 5)).toBe("1234…")
+    expect(clipped("123🎈", 4)).toBe("123…")
+    expect(clipped("12🎈🎈", 4)).toBe("12…")
+    expect(clipped("1\ud83c2", 5)).toBe("1\ufffd2")
+    const text = FastCheck.string({ unit: "binary", maxLength: 30 })
+    FastCheck.assert(
+      FastCheck.property(text, FastCheck.integer({ min: 1, max: 30 }), (given, most) => {
+        const short = clipped(given, most)
+        expect(short.length).toBeLessThanOrEqual(most)
+        expect(short.isWellFormed()).toBe(true)
+        expect(given.length <= most ? short === given : short.endsWith("…")).toBe(true)
+      }),
+    )
   })
 })

@@ -171,6 +171,22 @@ describe("failed jobs", () => {
     }).pipe(withQueue),
   )
 
+  it.effect("retryFailed leaves what was cancelled, unless it is asked for by its outcome or its id", () =>
+    Effect.gen(function* () {
+      const queue = yield* EmbeddingQueue
+      const cancelled = yield* Effect.forEach(["a", "b"], (id) => queue.enqueue(note(id)))
+      yield* Effect.forEach(cancelled, ({ jobId }) => queue.cancel(jobId))
+      yield* queue.enqueue(note("c"), { maxRetries: 0 })
+      yield* queue.fail(yield* claimOne, itemFault)
+      expect(yield* queue.retryFailed({ entityType: "base", outcome: undefined })).toBe(1)
+      expect(yield* drainIds).toEqual(["c"])
+      expect(yield* queue.retryFailed({ jobId: cancelled[1]?.jobId })).toBe(1)
+      expect(yield* queue.retryFailed({ outcome: "cancelled" })).toBe(1)
+      expect(yield* queue.retryFailed({ jobId: "nobody" })).toBe(0)
+      expect(yield* drainIds).toEqual(["a", "b"])
+    }).pipe(withQueue),
+  )
+
   it.effect("a write over a failed box supersedes it", () =>
     Effect.gen(function* () {
       const queue = yield* EmbeddingQueue

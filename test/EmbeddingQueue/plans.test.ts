@@ -29,6 +29,18 @@ const back = {
   now: 1000,
 } as const
 
+const filter = { status: "failed", fault: "item", entityType: "base", errorContains: "x" } as const
+const stretch = { after: { generation: 9, updatedAt: 9 }, until: { generation: 1, updatedAt: 1 } }
+const attempt = {
+  generation: 1,
+  startedAt: 0,
+  endedAt: 1000,
+  worker: "host:1:x",
+  crashed: false,
+  fault: "item",
+  error: "no",
+} as const
+
 /** Each statement that runs per job, per look or per page, and the indexes that must serve it. */
 const hotPath: ReadonlyArray<
   readonly [name: string, build: (s: Statements.Statements) => Statement, indexes: ReadonlyArray<string>]
@@ -69,10 +81,42 @@ const hotPath: ReadonlyArray<
   ["owners", (s) => s.owners(), ["embedding_queue_lease"]],
   ["cleanup", (s) => s.cleanup(1000), ["embedding_queue_completed"]],
   ["failed", (s) => s.failed(null), ["embedding_queue_failed"]],
+  ["list", (s) => s.list("all", filter, stretch, 10), ["INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]],
+  [
+    "list of failed",
+    (s) => s.list("failed", filter, stretch, 10),
+    ["embedding_queue_failed (updated_at>? AND updated_at<?)"],
+  ],
+  [
+    "list of completed",
+    (s) => s.list("completed", filter, stretch, 10),
+    ["embedding_queue_completed (completed_at>? AND completed_at<?)"],
+  ],
+  ["list in hand", (s) => s.listInHand(filter, stretch.after, 10), ["embedding_queue_lease"]],
+  ["placeAhead", (s) => s.placeAhead("all", stretch.after, 10), ["INTEGER PRIMARY KEY (rowid<?)"]],
+  [
+    "placeAhead of failed",
+    (s) => s.placeAhead("failed", stretch.after, 10),
+    ["COVERING INDEX embedding_queue_failed (updated_at<?)"],
+  ],
+  [
+    "placeAhead of completed",
+    (s) => s.placeAhead("completed", stretch.after, 10),
+    ["COVERING INDEX embedding_queue_completed (completed_at<?)"],
+  ],
+  ["revive", (s) => s.revive([1], filter, 1000), ["INTEGER PRIMARY KEY (rowid=?)"]],
+  [
+    "firstDue",
+    (s) => s.firstDue(),
+    ["embedding_queue_ready", "embedding_queue_delayed", "embedding_queue_suspect"],
+  ],
+  ["insertAttempt", (s) => s.insertAttempt(attempt), ["PRIMARY KEY (generation=?)"]],
+  ["forgetAttempts", (s) => s.forgetAttempts(1, 2), ["PRIMARY KEY (generation=? AND attempt<?)"]],
+  ["attempts", (s) => s.attempts("j"), ["PRIMARY KEY (generation=?)", "sqlite_autoindex_embedding_queue_1"]],
 ]
 
-/** Sorts of at most a handful of rows: the live boxes of one key, the hosts that hold claims. */
-const maySort = new Set(["liveOfKey", "newerLive", "owners"])
+/** Sorts of at most a handful of rows: the live boxes of one key, the hosts that hold claims, what is in hand. */
+const maySort = new Set(["liveOfKey", "newerLive", "owners", "list in hand"])
 
 const planOf = (statement: Statement) =>
   Effect.gen(function* () {

@@ -242,6 +242,25 @@ describe("life and death", () => {
     }).pipe(withSystem),
   )
 
+  it.scoped("cancelled while processing: the worker stores nothing, and the box stays as it was ended", () =>
+    Effect.gen(function* () {
+      const fake = yield* control
+      const queue = yield* EmbeddingQueue
+      yield* fake.hold
+      const [receipt] = yield* createNotes({ a: "text", b: "text" })
+      const { worker } = yield* startWorker({ batchSize: 2 })
+      yield* passTimeUntil(Effect.map(queue.getStats, (stats) => stats.processing === 2))
+      yield* queue.cancel(receipt?.jobId ?? "")
+      yield* fake.release
+      yield* untilQuiet
+      expect(yield* storedIds).toEqual(["b"])
+      expect((yield* queue.failedBoxes()).map(({ content, job }) => [content.id, job.outcome])).toEqual([
+        ["a", "cancelled"],
+      ])
+      expect(yield* worker.status).toMatchObject({ stored: 1, failed: 0, inHand: 0 })
+    }).pipe(withSystem),
+  )
+
   it.scoped("stopping in the middle of a batch finishes what is in hand within the drain time", () =>
     Effect.gen(function* () {
       const fake = yield* control

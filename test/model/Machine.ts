@@ -203,9 +203,18 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
             return { actual, expected: model.jobs.get(jobId)?.status ?? "JobNotFound" }
           }
           case "retryFailed": {
-            const { type } = operation
-            const expected = model.retryFailed((job) => type === undefined || job.key.type === type)
-            return { actual: yield* told(own.retryFailed({ entityType: type })), expected }
+            const { outcome, type } = operation
+            const expected = model.retryFailed(
+              (job) =>
+                (type === undefined || job.key.type === type) && job.outcome === (outcome ?? "exhausted"),
+            )
+            return { actual: yield* told(own.retryFailed({ entityType: type, outcome })), expected }
+          }
+          case "retryOne": {
+            const jobId = receipts[operation.receipt]
+            if (jobId === undefined) return { actual: "nothing", expected: "nothing" }
+            const expected = model.retryFailed((job) => job.jobId === jobId)
+            return { actual: yield* told(own.retryFailed({ jobId })), expected }
           }
           case "claim": {
             const process = worker(operation.by)

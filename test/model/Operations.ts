@@ -26,7 +26,12 @@ export type Operation =
     }
   | { readonly op: "delete"; readonly key: Key }
   | { readonly op: "cancel"; readonly receipt: number }
-  | { readonly op: "retryFailed"; readonly type: string | undefined }
+  | {
+      readonly op: "retryFailed"
+      readonly type: string | undefined
+      readonly outcome: "exhausted" | "cancelled" | undefined
+    }
+  | { readonly op: "retryOne"; readonly receipt: number }
   | { readonly op: "claim"; readonly by: number; readonly n: number; readonly suspects: boolean }
   | { readonly op: "renew"; readonly by: number }
   | {
@@ -99,7 +104,14 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 5, arbitrary: record("delete", { key }) },
   { weight: 4, arbitrary: record("cancel", { receipt: fc.nat({ max: 5 }) }) },
-  { weight: 2, arbitrary: record("retryFailed", { type: fc.constantFrom(undefined, "base", "note") }) },
+  {
+    weight: 2,
+    arbitrary: record("retryFailed", {
+      type: fc.constantFrom(undefined, "base", "note"),
+      outcome: fc.constantFrom(undefined, undefined, "exhausted" as const, "cancelled" as const),
+    }),
+  },
+  { weight: 2, arbitrary: record("retryOne", { receipt: fc.nat({ max: 5 }) }) },
   {
     weight: 16,
     arbitrary: record("claim", { by, n: fc.integer({ min: 1, max: 3 }), suspects: fc.boolean() }),

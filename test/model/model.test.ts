@@ -60,7 +60,8 @@ const drain = (machine: Machine.Machine) =>
       { op: "resume" },
       { op: "clock", millis: Math.max(leaseMillis, ...leases.map((until) => until - model.now)) + 1 },
       { op: "reclaim", by: 0 },
-      { op: "retryFailed", type: undefined },
+      { op: "retryFailed", type: undefined, outcome: undefined },
+      { op: "retryFailed", type: undefined, outcome: "cancelled" },
     )
     const waiting = () => [...model.jobs.values()].filter((job) => job.status === "pending")
     for (let round = 0; waiting().length > 0; round++) {
