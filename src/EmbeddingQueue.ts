@@ -267,7 +267,7 @@ export const make = <A, I>(
         yield* statements.deleteBoxes(jobs.map((job) => job.generation))
         yield* announceAll(jobs)
         return jobs
-      }).pipe(storage.write)
+      }).pipe(storage.join)
 
     const complete = (claim: Claim<A>, outcome: "stored" | "superseded" = "stored") =>
       Effect.flatMap(completeAll([claim], outcome), ([job]) => orLost(claim)(Option.fromNullable(job)))

@@ -210,7 +210,7 @@ export const make = Effect.gen(function* () {
         yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
           VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`
       }
-    }).pipe(storage.write)
+    }).pipe(storage.join)
 
   const upsertRow = ({ entity, generation, inputHash, jobId }: StoredEntity) =>
     Effect.map(
@@ -245,7 +245,7 @@ export const make = Effect.gen(function* () {
       }
       yield* indexTexts(rows)
       return stored
-    }).pipe(storage.write)
+    }).pipe(storage.join)
 
   const storeUnembedded = (stored: StoredEntity) =>
     Effect.gen(function* () {

@@ -63,6 +63,14 @@ export class Storage extends Context.Tag("embedbox/Storage")<
       effect: Effect.Effect<A, E, R>,
     ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
 
+    /**
+     * `write` for steps that are mostly part of a larger one: inside a transaction it makes no savepoint, which costs
+     * more than its statements do. The price: where it fails, the whole transaction can only be rolled back.
+     */
+    readonly join: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
+
     /** Whether a transaction is open around the caller, `write` or the host's own. */
     readonly isInside: Effect.Effect<boolean>
 

@@ -146,7 +146,7 @@ export const make = <A>(context: {
     entries: ReadonlyArray<Entry<A>>,
   ): Effect.Effect<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError> =>
     storage
-      .write(
+      .join(
         Effect.forEach(
           distinctRuns(entries, ({ content }) => keyText(key(content))),
           enterRun,

@@ -10,6 +10,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -31,6 +32,8 @@ export interface FairClient {
   readonly sql: SqlClient.SqlClient
   /** The same without spans that nobody sees. */
   readonly statement: StatementBuilder
+  /** A transaction, or a part of the one that is open: then its failure is the failure of all of it. */
+  readonly join: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   /** Whether a transaction (or reservation) of this very client is open in this context. */
   readonly isInside: (context: Context.Context<never>) => boolean
   /** Keeps statements off the transaction of a host's other database, which shares the standard tag. */
@@ -225,6 +228,13 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
     const fair: FairClient = {
       sql,
       statement: LeanStatement.make(sql, connectionOf),
+      join: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.contextWithEffect((context: Context.Context<never>): Effect.Effect<A, E | SqlError, R> => {
+          const current = currentTurn(context)
+          return current === undefined
+            ? withTransaction(effect)
+            : Effect.tapErrorCause(effect, (cause) => current[0].giveUp(Cause.squash(cause)))
+        }),
       isInside: (context) => currentTurn(context) !== undefined,
       ignoringOthers: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.contextWithEffect((context: Context.Context<never>): Effect.Effect<A, E, R> => {

@@ -65,6 +65,7 @@ const make = (options: SqliteOptions) =>
       isInside: Effect.contextWith(client.isInside),
       read: (effect) => replay(client.ignoringOthers(effect)),
       write: (effect) => replay(client.sql.withTransaction(effect)),
+      join: (effect) => replay(client.join(effect)),
       afterCommit: client.afterCommit,
       dataVersion: Effect.flatMap(replay(client.execute("PRAGMA data_version")), (rows) =>
         dataVersionOf(file, rows),
@@ -103,6 +104,7 @@ export const layerClient = (
         isInside: Effect.contextWith(PlainClient.isInside),
         read: replay,
         write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
+        join: (effect) => replay(PlainClient.withTransaction(sql, effect)),
         afterCommit: PlainClient.afterCommit,
         dataVersion: Effect.flatMap(replay(sql`PRAGMA data_version`), (rows) => dataVersionOf(file, rows)),
       })

@@ -57,6 +57,10 @@ export class Turn implements Connection {
     })
   }
 
+  /** Makes sure that the whole transaction is rolled back, whoever survives this failure. */
+  readonly giveUp = (cause: unknown): Effect.Effect<void> =>
+    this.doom(new SqlError({ cause, message: "a step of this transaction has failed" }))
+
   /** A statement that moves between levels: when it fails, nobody knows the level, and all of it is undone. */
   command(sql: string): Effect.Effect<void, SqlError> {
     return Effect.tapError(this.run(this.connection.execute(sql, [], undefined)), (error) => this.doom(error))
