@@ -1,8 +1,8 @@
 /**
  * What always holds (section 3 of the design), asked of a real database. One statement asks everything that SQL can
  * tell, so it sees one snapshot and may be run while workers are busy; what needs a hash is checked by pure functions
- * over pages of entities, each page again one snapshot with the vectors beside their text. It only reads. Nothing here
- * knows a test, so that it can become the `doctor`.
+ * over pages of entities, each page again one snapshot with the vectors beside their text. It only reads. It shares no
+ * line with `src/Doctor`, so that neither judges itself.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -138,6 +138,12 @@ const rules: ReadonlyArray<Rule> = [
       WHERE (status IN ('completed', 'failed')) <> (completed_at IS NOT NULL)
         OR (status = 'completed' AND outcome NOT IN ('stored', 'superseded', 'deleted'))
         OR (status = 'failed' AND outcome NOT IN ('exhausted', 'cancelled'))`,
+  },
+  {
+    invariant: "I5",
+    message: "the count of waiting boxes is not the number of them",
+    broken: `SELECT 'counted ' || waiting FROM embedding_queue_state
+      WHERE waiting <> (SELECT count(*) FROM embedding_queue WHERE status = 'pending')`,
   },
   {
     invariant: "I6",

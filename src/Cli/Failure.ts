@@ -48,6 +48,10 @@ const advice: { readonly [tag: string]: { readonly code: number; readonly todo: 
   },
   AmbiguousEntityId: { code: codes.usage, todo: "say which one you mean with --type" },
   EntityAlreadyExists: { code: codes.failed, todo: "choose another --id" },
+  QueueFull: {
+    code: codes.failed,
+    todo: "nothing was saved: wait until the daemon has made room, or raise EMBEDBOX_MAX_WAITING",
+  },
   InvalidEntity: { code: codes.failed, todo: "nothing was saved; mend it and try again" },
   FolderUnreadable: { code: codes.usage, todo: "check the path and its permissions" },
   JobFailed: { code: codes.failed, todo: "the note is kept; mend the cause, then: embedbox retry <jobId>" },

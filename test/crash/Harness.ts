@@ -14,6 +14,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Storage } from "../../src/Storage.js"
+import * as Doctor from "../../src/Doctor.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import * as Fake from "../../src/Embedder/Fake.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
@@ -64,6 +65,18 @@ const check = (database: string) =>
     Effect.provide(Sqlite.layer({ filename: database })),
     Effect.map(({ violations }) => violations.map(told)),
   )
+
+/** What the product itself says of the file. */
+const examine = Effect.flatMap(Doctor.Doctor, (doctor) => doctor.examine).pipe(
+  Effect.map(({ checks }) =>
+    checks.flatMap(({ invariant, violations }) =>
+      violations.map(
+        ({ message, ...subject }) => `the doctor: ${invariant}: ${message} ${JSON.stringify(subject)}`,
+      ),
+    ),
+  ),
+  Effect.provide(Doctor.layer),
+)
 
 /** Milliseconds of work before the kill, at most: a start costs about as much as a second of work. */
 const longestLife = 2_500
@@ -199,7 +212,8 @@ export const run = (options: Options): Effect.Effect<Report, never, Scope.Scope>
 
     const end = Effect.gen(function* () {
       const failedBoxes = yield* Effect.scoped(drain(database, at("last.out"), problem))
-      yield* Effect.forEach(yield* check(database), (what) => problem(`in the end: ${what}`))
+      const found = [...(yield* check(database)), ...(yield* examine)]
+      yield* Effect.forEach(found, (what) => problem(`in the end: ${what}`))
       return { failedBoxes, stored: yield* finals(problem) }
     }).pipe(
       Effect.provide(system({ filename: database })),

@@ -7,6 +7,7 @@
  * `client.ts <database> <log> <name> <seed>`
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fs from "node:fs"
@@ -17,17 +18,20 @@ import * as Random from "./Random.js"
 
 const [database = "", log = "", client = "", seed = "0"] = process.argv.slice(2)
 
-const fibers = 3
+// Enough of them that creates meet in one commit.
+const fibers = 6
 /** Keys of each fiber's own, and those that all clients fight over. */
 const ownKeys = 15
+/** Entities of one bulk create. */
+const bulk = 5
 const sharedKeys = 8
 
 const file = Fs.openSync(log, "a")
 const say = (line: Line) => Effect.sync(() => void Fs.writeSync(file, `${JSON.stringify(line)}\n`))
 
 type Call = "create" | "createSync" | "upsert" | "update" | "patch" | "delete"
-const calls: ReadonlyArray<Call> = [
-  ...(["create", "create", "create", "createSync", "upsert", "upsert", "upsert"] as const),
+const calls: ReadonlyArray<Call | "createMany"> = [
+  ...(["create", "create", "create", "createMany", "createSync", "upsert", "upsert", "upsert"] as const),
   ...(["update", "update", "patch", "delete", "delete"] as const),
 ]
 const kindOf = (call: Call): Kind => (call === "delete" || call === "patch" ? call : "write")
@@ -76,16 +80,22 @@ const fiber = (index: number) =>
         }
       })
 
-    for (let count = 0; ; count++) {
-      const call = calls[random.below(calls.length)] ?? "upsert"
-      const own = random.next() < 0.7
-      const id = own
-        ? `${client.split(".")[0]}-${index}-${random.below(ownKeys)}`
-        : `shared-${random.below(sharedKeys)}`
-      const mark = `${client}.${index}.${count}`
-      yield* say({ line: "begun", mark, client, kind: kindOf(call), call, key: id, micros: now() })
-      const outcome = yield* Effect.either(perform(call, id, mark))
-      yield* say({
+    const begin = (call: Call | "createMany", id: string, mark: string) =>
+      say({
+        line: "begun",
+        mark,
+        client,
+        kind: call === "createMany" ? "write" : kindOf(call),
+        call,
+        key: id,
+        micros: now(),
+      })
+
+    const end = (
+      mark: string,
+      outcome: Either.Either<unknown, { readonly _tag: string; readonly message: string }>,
+    ) =>
+      say({
         line: "ended",
         mark,
         micros: now(),
@@ -97,7 +107,34 @@ const fiber = (index: number) =>
           }),
         }),
       })
-      if (own && Either.isRight(outcome)) yield* readBack(call, id, mark)
+
+    const createMany = (ids: ReadonlyArray<string>, mark: string) =>
+      Effect.gen(function* () {
+        const inputs = ids.map((id, at) => ({
+          id,
+          content: textOf(`${mark}.${at}`),
+          metadata: { mark: `${mark}.${at}` },
+        }))
+        yield* Effect.forEach(inputs, ({ id, metadata }) => begin("createMany", id, metadata.mark))
+        const outcomes = yield* service.createEntities(inputs)
+        yield* Effect.forEach(Arr.zip(inputs, outcomes), ([{ metadata }, outcome]) =>
+          end(metadata.mark, outcome),
+        )
+      })
+
+    for (let count = 0; ; count++) {
+      const call = calls[random.below(calls.length)] ?? "upsert"
+      const own = random.next() < 0.7
+      const ownId = () => `${client.split(".")[0]}-${index}-${random.below(ownKeys)}`
+      const id = own ? ownId() : `shared-${random.below(sharedKeys)}`
+      const mark = `${client}.${index}.${count}`
+      if (call === "createMany") yield* createMany([id, ...Array.from({ length: bulk - 1 }, ownId)], mark)
+      else {
+        yield* begin(call, id, mark)
+        const outcome = yield* Effect.either(perform(call, id, mark))
+        yield* end(mark, outcome)
+        if (own && Either.isRight(outcome)) yield* readBack(call, id, mark)
+      }
       // Others want the lock too.
       yield* Effect.sleep(random.below(8))
     }

@@ -29,7 +29,7 @@ const jobRows = Effect.flatMap(
 const expectedJobs = (model: Model) =>
   [...model.jobs.values()]
     .toSorted((a, b) => a.generation - b.generation)
-    .map(({ claimedAt: _at, key, owner: _owner, version: _version, ...job }) => ({
+    .map(({ claimedAt: _at, key, owner: _owner, touchedAt: _touched, version: _version, ...job }) => ({
       ...job,
       key: nameOf(key),
     }))

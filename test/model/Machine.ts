@@ -107,6 +107,31 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
         return { actual: given(actual), expected }
       }).pipe(inside)
 
+    const createAll = ({ how, writes }: Extract<Operation, { readonly op: "createAll" }>) =>
+      Effect.gen(function* () {
+        const service = yield* EntityService.EntityService
+        const inputs = writes.map(({ key, mark, text }) => ({
+          id: key.id,
+          entityType: key.type,
+          content: text,
+          metadata: { mark },
+        }))
+        const actual =
+          how === "bulk"
+            ? yield* Effect.flatMap(service.createEntities(inputs), Effect.forEach(told))
+            : yield* Effect.forEach(inputs, (input) => told(service.createEntity(input)), {
+                concurrency: "unbounded",
+              })
+        const expected = writes.map(({ key, mark, text }, at) => {
+          if (model.read(key) !== undefined) return "EntityAlreadyExists"
+          const answer = actual[at]
+          const jobId = typeof answer === "object" ? answer.jobId : "none"
+          model.write(key, { content: text, metadata: { mark } }, jobId, { priority: 0, maxRetries: 3 })
+          return { entityId: key.id, jobId }
+        })
+        return { actual: actual.map(given), expected }
+      }).pipe(inside)
+
     /** What is believed to be in hand there, if anything is. */
     const withClaim = (
       operation: { readonly by: number; readonly from: number },
@@ -178,6 +203,8 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
           case "upsert":
           case "update":
             return yield* write(operation)
+          case "createAll":
+            return yield* createAll(operation)
           case "createSync": {
             const { key, mark, text } = operation
             const input = { id: key.id, entityType: key.type, content: text, metadata: { mark } }

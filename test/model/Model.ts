@@ -41,6 +41,8 @@ export interface Job {
   claimedAt: number
   owner: string
   completedAt: number | null
+  /** When it was last put in line, claimed or renewed. */
+  touchedAt: number
 }
 
 /** A stored row. */
@@ -58,6 +60,9 @@ export interface Held {
 }
 
 export const leaseMillis = 30_000
+
+/** A job that was touched by more than this in the future shows that the clock was set back. */
+const slackMillis = 1_000
 
 /** The text that the embedder refuses. */
 export const poison = "poison"
@@ -173,6 +178,7 @@ export class Model {
         retryCount: 0,
         crashCount: 0,
         completedAt: null,
+        touchedAt: this.now,
       } satisfies Partial<Job>)
     }
     return failed.length
@@ -196,14 +202,20 @@ export class Model {
   }
 
   take(job: Job, token: string, owner: string) {
-    const stamp = { token, owner, claimedAt: this.now, leaseUntil: this.now + leaseMillis }
+    const stamp = {
+      token,
+      owner,
+      claimedAt: this.now,
+      touchedAt: this.now,
+      leaseUntil: this.now + leaseMillis,
+    }
     Object.assign(job, { status: "processing", lane: null, ...stamp })
   }
 
   renew(held: ReadonlyArray<Held>): ReadonlyArray<Held> {
     return held.filter((claim) => {
       const job = this.holds(claim)
-      if (job !== undefined) job.leaseUntil = this.now + leaseMillis
+      if (job !== undefined) Object.assign(job, { leaseUntil: this.now + leaseMillis, touchedAt: this.now })
       return job === undefined
     })
   }
@@ -230,9 +242,25 @@ export class Model {
 
   /** Takes jobs back whose lease has lapsed or whose holder is dead. */
   reclaim(dead: ReadonlySet<string>): number {
+    this.setBack()
     const owners = [...dead].map((owner) => this.crash((job) => job.owner === owner))
     const lapsed = this.crash((job) => (job.leaseUntil ?? 0) < this.now)
     return owners.reduce((sum, count) => sum + count, lapsed)
+  }
+
+  /** Jobs that were touched in the future keep what was left of their wait or their lease. */
+  private setBack() {
+    for (const job of this.jobs.values()) {
+      const ahead = job.touchedAt - this.now
+      if (ahead <= slackMillis) continue
+      if (job.lane === "delayed" || job.lane === "suspect") {
+        Object.assign(job, { scheduledFor: job.scheduledFor - ahead, touchedAt: this.now })
+      }
+      if (job.status === "processing" && job.leaseUntil !== null) {
+        const times = { leaseUntil: job.leaseUntil - ahead, claimedAt: job.claimedAt - ahead }
+        Object.assign(job, { ...times, touchedAt: this.now })
+      }
+    }
   }
 
   resetStuck(stuckAfter: number): number {
@@ -273,6 +301,7 @@ export class Model {
       claimedAt: 0,
       owner: "",
       completedAt: null,
+      touchedAt: this.now,
     }
     this.jobs.set(jobId, job)
     return job
@@ -301,6 +330,7 @@ export class Model {
       token: null,
       leaseUntil: null,
       owner: "",
+      touchedAt: this.now,
     })
   }
 

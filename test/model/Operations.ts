@@ -16,6 +16,12 @@ export type Operation =
       readonly priority: number
       readonly maxRetries: number
     }
+  | {
+      /** Several at once: by one caller, or by as many who meet in a commit. */
+      readonly op: "createAll"
+      readonly how: "bulk" | "concurrent"
+      readonly writes: ReadonlyArray<{ readonly key: Key; readonly text: string; readonly mark: number }>
+    }
   | { readonly op: "createSync"; readonly key: Key; readonly text: string; readonly mark: number }
   | { readonly op: "upsert"; readonly key: Key; readonly text: string; readonly mark: number }
   | {
@@ -90,6 +96,13 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       mark,
       priority: fc.constantFrom(0, 0, 5),
       maxRetries: fc.constantFrom(3, 0, 0, 1),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: record("createAll", {
+      how: fc.constantFrom("bulk" as const, "concurrent" as const),
+      writes: fc.array(fc.record({ key, text, mark }), { minLength: 1, maxLength: 5 }),
     }),
   },
   { weight: 2, arbitrary: record("createSync", { key, text, mark }) },
