@@ -15,7 +15,7 @@ import { QueueFull, type StorageError } from "../Domain/Errors.js"
 import { type Job, JobId, type Outcome } from "../Domain/Job.js"
 import { distinctRuns } from "../Domain/Runs.js"
 import { timeOrderedId } from "../Domain/TimeOrderedId.js"
-import type { Statement, Storage } from "../Storage.js"
+import type { Storage } from "../Storage.js"
 import * as Rows from "./Rows.js"
 import type { Statements } from "./Statements.js"
 import type { Transitions } from "./Transitions.js"
@@ -103,8 +103,6 @@ export const make = <A>(context: {
       const rows = yield* Rows.replaced(statements.replaceable(entries.map(({ content }) => key(content))))
       const there = Arr.groupBy(rows, keyText)
       const entered: Array<Either.Either<Job, QueueFull>> = []
-      const jobs: Array<{ readonly job: Job; readonly lane: "delayed" | "ready"; readonly line: number }> = []
-      const boxes: Array<Statement> = []
       let generation = taken.generation - entries.length
       let waiting = taken.waiting
       for (const { content, options = {} } of entries) {
@@ -132,12 +130,10 @@ export const make = <A>(context: {
         })
         for (const row of replaced) yield* transitions.supersede(row, job.jobId)
         const lane = scheduledFor > now ? "delayed" : "ready"
-        jobs.push({ job, lane, line: pending?.line ?? generation })
-        boxes.push(statements.insertBox(generation, yield* encode(content)))
+        yield* statements.insertJob(job, { lane, line: pending?.line ?? generation })
+        yield* statements.insertBox(generation, yield* encode(content))
         entered.push(Either.right(job))
       }
-      yield* statements.insertJobs(jobs)
-      for (const insertBox of boxes) yield* insertBox
       yield* announce(Arr.getRights(entered))
       return entered
     })
@@ -183,7 +179,7 @@ export const make = <A>(context: {
         batchId: null,
         now,
       })
-      yield* statements.insertJobs([{ job, lane: null, line: generation }])
+      yield* statements.insertJob(job, { lane: null, line: generation })
       yield* announce([job])
       return job
     }).pipe(storage.write)
