@@ -114,11 +114,23 @@ const make = (options: Options) =>
         return Effect.asVoid(Effect.forkIn(RcMap.invalidate(processes, serial), scope))
       })
 
+    /** No text has been sent yet: what kills a process here is the model, or somebody outside. */
+    const whileLoading = (error: EmbeddingError) =>
+      error.crashed === true
+        ? new EmbeddingError({
+            fault: "provider",
+            reason: `the model ${model.name} cannot be loaded: ${error.reason}`,
+            cause: error,
+          })
+        : error
+
     const load = (process: Process.Process) =>
       Effect.gen(function* () {
         const started = yield* Clock.currentTimeMillis
         yield* Effect.logInfo("loading model")
-        const { folder } = yield* process.ask((worker) => worker.executeEffect(new Protocol.Load()))
+        const { folder } = yield* process
+          .ask((worker) => worker.executeEffect(new Protocol.Load()))
+          .pipe(Effect.mapError(whileLoading))
         prepared = true
         const millis = (yield* Clock.currentTimeMillis) - started
         yield* Effect.logInfo(`model ready in ${millis} ms`).pipe(Effect.annotateLogs({ folder }))
