@@ -7,6 +7,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
+import * as TestServices from "effect/TestServices"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { describe } from "vitest"
@@ -75,7 +76,7 @@ const withChildren = <A, E, R>(
     expect(yield* areAlive(yield* children.forks)).toBe(false)
   })
 
-const breath = Effect.async<void>((resume) => void setTimeout(() => resume(Effect.void), 5))
+const breath = TestServices.provideLive(Effect.sleep("5 millis"))
 
 /** Waits, in real time, for what real children bring about; the test's clock goes `step` with every look. */
 const until = <E, R>(done: Effect.Effect<boolean, E, R>, step?: "20 millis" | "200 millis") =>
