@@ -4,11 +4,16 @@
  */
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
 import { describe } from "vitest"
+import * as DirectorySync from "../../src/DirectorySync.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
 import { startWorker, storedIds, untilQuiet } from "../EmbeddingWorker/fixtures.js"
+import { temporaryFolder } from "../support.js"
 import { createMany, expectUnharmed, findings, onFile } from "./support.js"
 
 const execute = (statement: string) => Effect.flatMap(Storage, ({ sql }) => sql.unsafe(statement))
@@ -162,6 +167,31 @@ for (const { damage, statement, told } of damages) {
     )
   })
 }
+
+describe("an import over a damaged box", () => {
+  it.scoped("skips that file where it is to keep what is there, and mends it where it is to replace", () =>
+    onFile(() =>
+      Effect.gen(function* () {
+        const service = yield* EntityService
+        const folder = yield* temporaryFolder
+        for (const n of [1, 2, 3]) Fs.writeFileSync(Path.join(folder, `n${n}.md`), `file ${n}`)
+        yield* createMany(3)
+        yield* execute(damages[0].statement)
+        const outcomes = (existing: "keep" | "replace") =>
+          Effect.map(Stream.runCollect(DirectorySync.importFolder(folder, { existing })), (all) =>
+            Array.from(all, (one) => (one._tag === "Saved" ? one.change : one.reason)),
+          )
+        expect(yield* outcomes("keep")).toEqual([
+          "kept",
+          expect.stringContaining("the box of base/n2 cannot be read"),
+          "created",
+        ])
+        expect(yield* outcomes("replace")).toEqual(["updated", "updated", "unchanged"])
+        expect(yield* service.getEntity("n2")).toMatchObject({ content: "file 2" })
+      }),
+    ),
+  )
+})
 
 describe("what is stored and damaged", () => {
   it.scoped("a row hides nothing else, and is mended by writing the entity again", () =>

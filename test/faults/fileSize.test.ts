@@ -69,7 +69,7 @@ const has = (command: string) => spawnSync(command, ["--version"]).status === 0
 const until = <E, R>(done: Effect.Effect<boolean, E, R>) =>
   Effect.repeat(done, { until: (isDone) => isDone, schedule: Schedule.spaced("20 millis") })
 
-describe.skipIf(!has("bash"))("a limit on the size of files", () => {
+describe.skipIf(!has("bash"))("a limit on the size of files", { timeout: 180_000 }, () => {
   it.scoped("a client that meets it is told so, lives on, and has lost nothing that it was promised", () =>
     onFile((file) =>
       Effect.gen(function* () {

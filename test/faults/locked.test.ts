@@ -37,7 +37,7 @@ const lock = (file: string) =>
     }
   })
 
-describe("a database that another process has locked", () => {
+describe("a database that another process has locked", { timeout: 180_000 }, () => {
   it.scoped("refuses a create after the budget and stores nothing; readers are not held up", () =>
     onFile(
       (file) =>

@@ -95,7 +95,7 @@ const untilDone = until(
   "20 millis",
 )
 
-describe("a child that aborts on a text", () => {
+describe("a child that aborts on a text", { timeout: 180_000 }, () => {
   it.scoped("takes nobody along: the text ends as failed alone, its neighbours are stored", () =>
     withChildren(
       (children) =>
@@ -119,7 +119,7 @@ describe("a child that aborts on a text", () => {
   )
 })
 
-describe("a child that is killed from outside in the middle of its work", () => {
+describe("a child that is killed from outside in the middle of its work", { timeout: 180_000 }, () => {
   it.scoped("costs its texts nothing", () =>
     withChildren((children) =>
       Effect.gen(function* () {
@@ -157,7 +157,7 @@ describe("a child that is killed from outside in the middle of its work", () => 
   )
 })
 
-describe("a child that ignores the deadline", () => {
+describe("a child that ignores the deadline", { timeout: 180_000 }, () => {
   it.scoped("is killed and replaced; its text pays, and who waits behind it does not", () =>
     withChildren((children) =>
       Effect.gen(function* () {
@@ -202,7 +202,7 @@ describe("a child that ignores the deadline", () => {
 })
 
 for (const how of ["fail", "abort"] as const) {
-  describe(`a model that cannot be loaded (${how})`, () => {
+  describe(`a model that cannot be loaded (${how})`, { timeout: 180_000 }, () => {
     it.scoped("opens the breaker: no endless respawn, nobody pays, and all are stored once it can", () =>
       withChildren((children) =>
         Effect.gen(function* () {
