@@ -25,6 +25,8 @@ export class Processes extends Context.Tag("embedbox/Embedder/Processes")<
   {
     /** How many messages of texts can be in hand at the same time. */
     readonly size: number
+    /** Waits until a process is up and has loaded the model: the one that the next texts would go to. */
+    readonly prepare: Effect.Effect<void, EmbeddingError>
     /** The vectors of at most `Protocol.maxTexts` texts, in one block. */
     readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<Float32Array, EmbeddingError>
     /** The vector of a question, ahead of texts. */
@@ -231,6 +233,11 @@ const make = (options: Options) =>
 
     return Processes.of({
       size: count,
+      prepare: on(
+        () => choose((slot) => slot.bulk),
+        "bulk",
+        () => Effect.void,
+      ),
       embed: (texts) =>
         bulk((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedTexts({ texts })))),
       embedQuery: (text) =>

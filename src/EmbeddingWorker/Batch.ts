@@ -41,6 +41,17 @@ export const make = (
     const repository = yield* EntityRepository
     const storage = yield* Storage
 
+    const within = Duration.format(Duration.decode(settings.maxProcessingTime))
+
+    /** What is not ready in the time of an attempt is tried again like a provider that is down; it goes on meanwhile. */
+    const prepare = (embedder.prepare ?? Effect.void).pipe(
+      Effect.timeoutFail({
+        duration: settings.maxProcessingTime,
+        onTimeout: () =>
+          new EmbeddingError({ fault: "provider", reason: `the model was not ready within ${within}` }),
+      }),
+    )
+
     /** The embedded chunks of each claim, in order. */
     const embed = (
       claims: Claims,
@@ -51,9 +62,10 @@ export const make = (
           onTimeout: () =>
             new EmbeddingError({
               fault: "item",
-              reason: `embedding took longer than ${Duration.format(Duration.decode(settings.maxProcessingTime))}`,
+              reason: `embedding took longer than ${within}`,
             }),
         }),
+        (embedding) => Effect.zipRight(prepare, embedding),
         // A defect in an embedder is somebody's bug; the job it met pays, so that it cannot loop for ever.
         Effect.catchAllDefect((defect) =>
           Effect.fail(

@@ -201,6 +201,41 @@ describe("a child that ignores the deadline", { timeout: 180_000 }, () => {
   )
 })
 
+describe("a model that takes longer to load than a text may take", { timeout: 180_000 }, () => {
+  it.scoped("has nobody pay: it goes on loading, and is asked for again", () =>
+    withChildren((children) =>
+      Effect.gen(function* () {
+        const service = yield* EntityService
+        yield* children.tell("load", "gated")
+        // One that could not bear a single fault.
+        const receipt = yield* service.createEntityAsync({ id: "n", content: "text" }, { maxRetries: 0 })
+        const { worker } = yield* startWorker({ maxProcessingTime: "20 seconds" })
+        yield* until(Effect.map(children.forks, (forks) => forks.length === 1))
+        for (let failures = 1; failures <= 3; failures++) {
+          yield* TestClock.adjust("20 seconds")
+          yield* until(
+            Effect.map(
+              worker.status,
+              ({ provider }) => provider.state === "open" && provider.failures === failures,
+            ),
+          )
+          yield* until(Effect.map(stats, ({ processing }) => processing === 0))
+          yield* TestClock.adjust("2 seconds")
+          yield* until(Effect.map(stats, ({ processing }) => processing === 1))
+        }
+        expect((yield* worker.status).provider).toMatchObject({
+          reason: "the model was not ready within 20s",
+        })
+        yield* children.tell("gate", "")
+        yield* untilDone
+        yield* expectUnharmed([receipt])
+        // The same process all the time: nothing was begun anew.
+        expect(yield* children.forks).toHaveLength(1)
+      }),
+    ),
+  )
+})
+
 for (const how of ["fail", "abort"] as const) {
   describe(`a model that cannot be loaded (${how})`, { timeout: 180_000 }, () => {
     it.scoped("opens the breaker: no endless respawn, nobody pays, and all are stored once it can", () =>
