@@ -221,6 +221,11 @@ export const importFolder = (
               // Deleted by somebody between the two looks: the next import will bring it back.
               EntityNotFound: () => Effect.succeed(skipped(at, "was deleted meanwhile")),
               AmbiguousEntityId: (error) => Effect.succeed(skipped(at, error.message)),
+              // What stands there is to be kept and cannot be read: that is no matter of the other files.
+              StorageError: (error) =>
+                error.trouble === "InvalidRow"
+                  ? Effect.succeed(skipped(at, error.reason))
+                  : Effect.fail(error),
             }),
           )
         }),

@@ -19,6 +19,13 @@ export class Embedder extends Context.Tag("embedbox/Embedder")<
     /** Length of every vector. */
     readonly dimensions: number
 
+    /**
+     * Makes ready what the first text would have to wait for: a model that is still to be downloaded or loaded. Costs
+     * nothing once that is done. A worker waits for it before the time of an attempt begins, since no text is to blame
+     * for a slow start; an embedder without it has none.
+     */
+    readonly prepare?: Effect.Effect<void, EmbeddingError>
+
     /** One unit vector for one text within the window. Longer texts are an `item` fault. */
     readonly generateEmbedding: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
 

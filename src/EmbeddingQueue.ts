@@ -6,18 +6,18 @@
  * knows a Schema and a key, nothing of embeddings.
  */
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { ParseError } from "effect/ParseResult"
 import * as PubSub from "effect/PubSub"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type Entity, Entity as EntitySchema, type EntityKey, keyOf, keyText } from "./Domain/Entity.js"
+import { type Entity, Entity as EntitySchema, type EntityKey, keyOf } from "./Domain/Entity.js"
 import {
   AmbiguousEntityId,
   ClaimLost,
@@ -36,8 +36,10 @@ import {
   type QueueItem,
   type QueueStats,
 } from "./Domain/Job.js"
+import type { Readable } from "./Domain/Unreadable.js"
 import type { Worker, WorkerReport } from "./Domain/Worker.js"
 import * as Backoff from "./EmbeddingQueue/Backoff.js"
+import * as Boxes from "./EmbeddingQueue/Boxes.js"
 import * as Claiming from "./EmbeddingQueue/Claiming.js"
 import * as ClockJumps from "./EmbeddingQueue/ClockJumps.js"
 import * as Entering from "./EmbeddingQueue/Entering.js"
@@ -122,13 +124,18 @@ export interface Queue<A> {
     entityId: string,
     entityType?: string,
   ) => Effect.Effect<Option.Option<QueueItem<A>>, AmbiguousEntityId | StorageError>
-  /** The live box of a key: where there are two, the one of the highest generation. */
+  /**
+   * The live box of a key: where there are two, the one of the highest generation. One that cannot be read is
+   * `StorageError` ("InvalidRow"): it is there, and what lies behind it is older.
+   */
   readonly liveBox: (key: EntityKey) => Effect.Effect<Option.Option<Box<A>>, StorageError>
   /** The same of several keys, in no particular order; a key without a live box is left out. */
-  readonly liveBoxesOf: (keys: ReadonlyArray<EntityKey>) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
-  /** The newest live box of each type that has this id. */
-  readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
-  readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
+  readonly liveBoxesOf: (
+    keys: ReadonlyArray<EntityKey>,
+  ) => Effect.Effect<ReadonlyArray<Readable<Box<A>>>, StorageError>
+  /** The keys, one of each type, that have this id and a live box. */
+  readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
+  readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Readable<Box<A>>>, StorageError>
   /**
    * Jobs without what they box, newest first: failed and completed ones by their end, all others by their write. The
    * page after is had with the last job of this one.
@@ -136,6 +143,7 @@ export interface Queue<A> {
   readonly listJobs: (page?: Lists.ListPage) => Effect.Effect<ReadonlyArray<ListedJob>, StorageError>
   /** What went wrong with a job so far, oldest first: its newest twenty attempts. Empty where nobody knows the job. */
   readonly attempts: (jobId: string) => Effect.Effect<ReadonlyArray<Attempt>, StorageError>
+  /** Those that can be read. */
   readonly failedBoxes: (entityType?: string) => Effect.Effect<ReadonlyArray<Box<A>>, StorageError>
   /** How many entities (not jobs) of these types, or of all when empty, wait or have failed. */
   readonly waitingEntities: (
@@ -224,6 +232,7 @@ export const make = <A, I>(
     const workers = yield* Workers.make({ storage, statements, leaseMillis, owner })
     const clockJumps = yield* ClockJumps.make({ storage, statements, leaseMillis })
     const housekeeping = Housekeeping.make({ storage, statements, transitions, lists, workers, clockJumps })
+    const boxes = Boxes.make(decode)
     const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
 
     const entering = Entering.make({
@@ -283,21 +292,11 @@ export const make = <A, I>(
 
     // ---- reading -----------------------------------------------------------------------------------------
 
-    const toItem = (row: Rows.JobRow): Effect.Effect<QueueItem<A>, ParseError> =>
-      row.content === null
-        ? Effect.succeed({ job: row, content: undefined })
-        : Effect.map(decode(row.content), (content) => ({ job: row, content }))
-
     const item = (rows: Rows.Rows<SqlError>) =>
-      Effect.flatMap(Rows.jobRow(rows), Effect.transposeMapOption(toItem))
+      Effect.flatMap(Rows.jobRow(rows), Effect.transposeMapOption(boxes.item))
 
-    const boxes = (rows: Rows.Rows<SqlError>): Effect.Effect<ReadonlyArray<Box<A>>, StorageError> =>
-      Effect.flatMap(Rows.jobRows(rows), Effect.forEach(toItem)).pipe(
-        Effect.map((items) =>
-          items.flatMap(({ content, job }) => (content === undefined ? [] : [{ content, job }])),
-        ),
-        storage.read,
-      )
+    const open = (rows: Rows.Rows<SqlError>) =>
+      storage.read(Effect.flatMap(Rows.jobRows(rows), Effect.forEach(boxes.open)))
 
     const byIdAlone = (entityId: string) =>
       Effect.gen(function* () {
@@ -305,7 +304,7 @@ export const make = <A, I>(
         if (rows.length > 1) {
           return yield* new AmbiguousEntityId({ entityId, entityTypes: rows.map((row) => row.entityType) })
         }
-        return yield* Effect.transposeMapOption(Option.fromNullable(rows[0]), toItem)
+        return yield* Effect.transposeMapOption(Option.fromNullable(rows[0]), boxes.item)
       })
 
     return {
@@ -329,14 +328,21 @@ export const make = <A, I>(
           entityType === undefined ? byIdAlone(entityId) : item(statements.newestByKey(entityType, entityId)),
         ),
       liveBox: (key) =>
-        Effect.map(boxes(statements.liveOfKey(key)), ([newest]) => Option.fromNullable(newest)),
-      liveBoxesOf: (keys) => Effect.map(boxes(statements.liveOfKeys(keys)), newestOfEach),
-      liveByEntityId: (entityId) => boxes(statements.liveByEntityId(entityId)),
+        Effect.flatMap(open(statements.liveOfKey(key)), ([newest]) =>
+          newest === undefined
+            ? Effect.succeedNone
+            : Effect.map(
+                Either.mapLeft(newest, ({ error }) => error),
+                Option.some,
+              ),
+        ),
+      liveBoxesOf: (keys) => Effect.map(open(statements.liveOfKeys(keys)), Boxes.newestOfEach),
+      liveByEntityId: (entityId) => storage.read(Rows.jobRows(statements.liveByEntityId(entityId))),
       liveBoxes: (page) =>
-        boxes(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),
+        open(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),
       listJobs: (page = {}) => lists.list(page),
       attempts: (jobId) => storage.read(Rows.attempts(statements.attempts(jobId))),
-      failedBoxes: (entityType) => boxes(statements.failed(entityType ?? null)),
+      failedBoxes: (entityType) => Effect.map(open(statements.failed(entityType ?? null)), Arr.getRights),
       waitingEntities: (entityTypes) =>
         storage.read(Rows.waiting(statements.waitingEntities(JSON.stringify(entityTypes)))),
       getStats: storage.read(Rows.counts(statements.counts())),
@@ -380,17 +386,6 @@ const changeOf = ({ entityId, entityType, jobId, outcome, status }: Job): JobCha
   status,
   outcome,
 })
-
-/** Of boxes of the same key, the one of the highest generation. */
-const newestOfEach = <A>(boxes: ReadonlyArray<Box<A>>): ReadonlyArray<Box<A>> => {
-  const newest = new Map<string, Box<A>>()
-  for (const box of boxes) {
-    const its = keyText(box.job)
-    const known = newest.get(its)
-    if (known === undefined || box.job.generation > known.job.generation) newest.set(its, box)
-  }
-  return [...newest.values()]
-}
 
 /** The queue of entities over `Storage`, with other settings than the defaults. */
 export const layerWith = (options: Partial<Options>): Layer.Layer<EmbeddingQueue, never, Storage> =>

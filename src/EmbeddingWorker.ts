@@ -101,6 +101,8 @@ export const make = (
     const inHand = yield* Ref.make<ReadonlyMap<AttemptToken, Claim<Entity>>>(new Map())
     const counts = yield* Ref.make({ stored: 0, failed: 0 })
     const lastBeat = yield* Ref.make(yield* Clock.currentTimeMillis)
+    // In hand, worked on by nobody, and not given back because the database is in trouble.
+    const stuck = yield* Ref.make<ReadonlyArray<Claim<Entity>>>([])
     // Opened by whatever may mean work: a job entered, a hand became free.
     const bell = yield* Effect.makeLatch()
 
@@ -115,12 +117,27 @@ export const make = (
               failed: failed + (how === "failed" ? 1 : 0),
             })),
           ),
+        stuck: (claims) => Ref.update(stuck, (before) => [...before, ...claims]),
       },
       settings,
     )
 
     const stillHeld = (claims: ReadonlyArray<Claim<Entity>>) =>
       Effect.map(Ref.get(inHand), (held) => claims.filter((claim) => held.has(claim.token)))
+
+    /**
+     * What could not be given back when its time came. Until it can, the heart goes on beating for it: left to its
+     * lease, it would count a crash that was none.
+     */
+    const giveBackStuck = Effect.gen(function* () {
+      const claims = yield* Ref.get(stuck)
+      if (claims.length === 0) return
+      yield* batch.giveBack(yield* stillHeld(claims))
+      yield* Ref.update(stuck, (now) => now.filter((claim) => !claims.includes(claim)))
+      yield* Effect.logInfo("jobs that could not be given back are given back now").pipe(
+        Effect.annotateLogs({ jobs: claims.length }),
+      )
+    })
 
     // ---- hands -------------------------------------------------------------------------------------------
 
@@ -165,6 +182,7 @@ export const make = (
     const round: Effect.Effect<Look, StorageError> = Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       yield* Ref.set(lastBeat, now)
+      yield* giveBackStuck
       const busy = yield* FiberSet.size(hands)
       const provider = yield* breaker.state
       const wait = yield* breaker.remaining
@@ -261,6 +279,11 @@ export const make = (
       // Interruption gives back what is still in hand, and waits until that is written.
       yield* FiberSet.clear(hands)
       yield* FiberSet.awaitEmpty(hands)
+      yield* Effect.catchAll(giveBackStuck, ({ reason }) =>
+        Effect.logWarning("jobs could not be given back; their lease will end").pipe(
+          Effect.annotateLogs({ reason }),
+        ),
+      )
     })
     yield* Effect.addFinalizer(() => drain)
 

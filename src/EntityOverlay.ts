@@ -3,14 +3,17 @@
  * first. Between the two questions a worker may store the box, and then the row that is read second is the same
  * version or a newer one; the other way round an entity could be missed altogether.
  */
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Entity, EntityId, type EntityKey, EntityType, keyOf, keyText } from "./Domain/Entity.js"
 import { AmbiguousEntityId, EntityNotFound, type StorageError } from "./Domain/Errors.js"
 import type { Box, EmbeddingState } from "./Domain/Job.js"
+import type { Readable, Unreadable } from "./Domain/Unreadable.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityRepository, type Page, type StoredEntity } from "./EntityRepository.js"
 
@@ -30,15 +33,21 @@ export class EntityOverlay extends Context.Tag("embedbox/EntityOverlay")<
   {
     /** Box and row of a key. */
     readonly layers: (key: EntityKey) => Effect.Effect<Layered, StorageError>
-    /** The same of several keys, in their order. */
-    readonly layersOf: (keys: ReadonlyArray<EntityKey>) => Effect.Effect<ReadonlyArray<Layered>, StorageError>
+    /** The same of several keys, in their order; for one whose newest version cannot be read, why. */
+    readonly layersOf: (
+      keys: ReadonlyArray<EntityKey>,
+    ) => Effect.Effect<ReadonlyArray<Either.Either<Layered, StorageError>>, StorageError>
+    /** The newest version. One that cannot be read is `StorageError` ("InvalidRow"), never the older one behind it. */
     readonly find: (key: EntityKey) => Effect.Effect<Option.Option<EntityView>, StorageError>
     /** The key that an id, with or without its type, stands for. */
     readonly resolve: (
       entityId: string,
       entityType?: string,
     ) => Effect.Effect<EntityKey, AmbiguousEntityId | EntityNotFound | StorageError>
-    /** A page of the overlay, in the order of (type, id) by their UTF-8 bytes. */
+    /**
+     * A page of the overlay, in the order of (type, id) by their UTF-8 bytes. What cannot be read is left out, and
+     * the log says so.
+     */
     readonly page: (page: Page) => Effect.Effect<ReadonlyArray<EntityView>, StorageError>
   }
 >() {}
@@ -59,6 +68,19 @@ export const viewOf = ({ live, stored }: Layered): Option.Option<EntityView> =>
       Option.map(stored, ({ entity, jobId }) => ({ ...entity, embedding: { state: "ready", jobId } })),
   })
 
+/** A key of the overlay and the newest that is known of it. */
+interface Place extends EntityKey {
+  readonly generation: number
+  readonly view: Either.Either<EntityView, StorageError>
+}
+
+const errorOf = ({ error }: Unreadable) => error
+
+const byKey = <A>(all: ReadonlyArray<Readable<A>>, key: (one: A) => EntityKey) =>
+  new Map(
+    all.map((one) => [keyText(Either.match(one, { onLeft: (left) => left, onRight: key })), one] as const),
+  )
+
 /** The order in which SQLite keeps keys. */
 const compareText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
@@ -66,74 +88,108 @@ export const make = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
 
-  const layers = (key: EntityKey) =>
-    Effect.gen(function* () {
-      const live = yield* queue.liveBox(key)
-      const stored = yield* repository.find(key)
-      return { live, stored }
-    })
-
   const layersOf = (keys: ReadonlyArray<EntityKey>) =>
     Effect.gen(function* () {
-      const boxes = new Map((yield* queue.liveBoxesOf(keys)).map((box) => [keyText(box.job), box]))
-      const rows = new Map((yield* repository.findAll(keys)).map((row) => [keyText(keyOf(row.entity)), row]))
-      return keys.map((key) => ({
-        live: Option.fromNullable(boxes.get(keyText(key))),
-        stored: Option.fromNullable(rows.get(keyText(key))),
-      }))
+      const boxes = byKey(yield* queue.liveBoxesOf(keys), ({ job }) => job)
+      const rows = byKey(yield* repository.findAll(keys), ({ entity }) => keyOf(entity))
+      return keys.map(keyText).map(
+        (name): Either.Either<Layered, StorageError> =>
+          Either.gen(function* () {
+            const box = boxes.get(name)
+            const live = box === undefined ? undefined : yield* Either.mapLeft(box, errorOf)
+            const row = rows.get(name)
+            // Behind a box that can be read, a damaged row is of no account: it will be replaced.
+            const stored =
+              row === undefined || (live !== undefined && Either.isLeft(row))
+                ? undefined
+                : yield* Either.mapLeft(row, errorOf)
+            return { live: Option.fromNullable(live), stored: Option.fromNullable(stored) }
+          }),
+      )
     })
+
+  const layers = (key: EntityKey) =>
+    Effect.flatMap(layersOf([key]), ([one]) => one ?? Effect.dieMessage("a key without an answer"))
 
   const find = (key: EntityKey) => Effect.map(layers(key), viewOf)
 
-  const resolveTyped = (entityId: string, entityType: string) => {
-    const missing = new EntityNotFound({ entityType, entityId })
-    // What is no name, or no id, is the key of nothing.
-    if (!isEntityType(entityType) || !isEntityId(entityId)) return Effect.fail(missing)
-    const key: EntityKey = { entityType, entityId }
-    return Effect.flatMap(
-      find(key),
-      Option.match({ onNone: () => Effect.fail(missing), onSome: () => Effect.succeed(key) }),
-    )
-  }
+  const resolveTyped = (entityId: string, entityType: string) =>
+    Effect.gen(function* () {
+      const missing = new EntityNotFound({ entityType, entityId })
+      // What is no name, or no id, is the key of nothing.
+      if (!isEntityType(entityType) || !isEntityId(entityId)) return yield* missing
+      const key: EntityKey = { entityType, entityId }
+      const [one] = yield* layersOf([key])
+      // What cannot be read is there: it can be deleted.
+      const isThere = one !== undefined && (Either.isLeft(one) || Option.isSome(viewOf(one.right)))
+      return isThere ? key : yield* missing
+    })
 
   const resolve = (entityId: string, entityType?: string) =>
     Effect.gen(function* () {
       if (entityType !== undefined) return yield* resolveTyped(entityId, entityType)
-      const boxes = yield* queue.liveByEntityId(entityId)
-      const rows = yield* repository.findByEntityId(entityId)
-      const keys = new Map<string, EntityKey>()
-      for (const { content } of boxes) {
-        keys.set(content.entityType, { entityType: content.entityType, entityId: content.id })
-      }
-      for (const { entity } of rows) {
-        keys.set(entity.entityType, { entityType: entity.entityType, entityId: entity.id })
-      }
+      const boxed = yield* queue.liveByEntityId(entityId)
+      const stored = yield* repository.findByEntityId(entityId)
+      const keys = new Map([...boxed, ...stored].map((key) => [key.entityType, key]))
       const [key] = keys.values()
       if (key === undefined) return yield* new EntityNotFound({ entityType: "any", entityId })
       if (keys.size > 1) {
         return yield* new AmbiguousEntityId({ entityId, entityTypes: [...keys.keys()].toSorted() })
       }
-      return key
+      return { entityType: key.entityType, entityId: key.entityId }
     })
 
-  const page = (wanted: Page) =>
+  /** The next keys of the overlay, at most so many, and what can be read of each. */
+  const stretch = (wanted: Page) =>
     Effect.gen(function* () {
       const boxes = yield* queue.liveBoxes(wanted)
       const rows = yield* repository.page(wanted)
-      const merged = new Map<string, { readonly generation: number; readonly view: EntityView }>()
-      const put = (generation: number, view: EntityView) => {
-        const key = JSON.stringify([view.entityType, view.id])
-        const known = merged.get(key)
-        if (known === undefined || generation > known.generation) merged.set(key, { generation, view })
+      const merged = new Map<string, Place>()
+      const put = (place: Place) => {
+        const known = merged.get(keyText(place))
+        if (known === undefined || place.generation > known.generation) merged.set(keyText(place), place)
       }
-      for (const { entity, generation, jobId } of rows) {
-        put(generation, { ...entity, embedding: { state: "ready", jobId } })
+      for (const row of rows) {
+        put(
+          Either.match(row, {
+            onLeft: (left) => ({ ...left, view: Either.left(left.error) }),
+            onRight: ({ entity, generation, jobId }) => ({
+              ...keyOf(entity),
+              generation,
+              view: Either.right({ ...entity, embedding: { state: "ready", jobId } }),
+            }),
+          }),
+        )
       }
-      for (const box of boxes) put(box.job.generation, { ...box.content, embedding: stateOf(box) })
+      for (const live of boxes) {
+        put(
+          Either.match(live, {
+            onLeft: (left) => ({ ...left, view: Either.left(left.error) }),
+            onRight: (box) => ({
+              ...keyOf(box.content),
+              generation: box.job.generation,
+              view: Either.right({ ...box.content, embedding: stateOf(box) }),
+            }),
+          }),
+        )
+      }
       return [...merged.values()]
-        .map(({ view }) => view)
-        .toSorted((a, b) => compareText(a.entityType, b.entityType) || compareText(a.id, b.id))
+        .toSorted((a, b) => compareText(a.entityType, b.entityType) || compareText(a.entityId, b.entityId))
         .slice(0, wanted.limit)
+    })
+
+  /** A page is as full as it can be: a short one is the last, whatever was left out. */
+  const page = (wanted: Page): Effect.Effect<ReadonlyArray<EntityView>, StorageError> =>
+    Effect.gen(function* () {
+      const places = yield* stretch(wanted)
+      const [damaged, views] = Arr.separate(places.map(({ view }) => view))
+      yield* Effect.forEach(damaged, ({ reason }) => Effect.logWarning(`left out of a list: ${reason}`), {
+        discard: true,
+      })
+      const last = places.at(-1)
+      if (damaged.length === 0 || last === undefined || places.length < wanted.limit) return views
+      const after = [last.entityType, last.entityId] as const
+      return [...views, ...(yield* page({ ...wanted, after, limit: damaged.length }))]
     })
 
   return EntityOverlay.of({ layers, layersOf, find, resolve, page })

@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -25,6 +26,8 @@ import type { StorageError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
 import { JobId } from "./Domain/Job.js"
 import { titleOf } from "./Domain/Text.js"
+import * as Unreadable from "./Domain/Unreadable.js"
+import type { Readable } from "./Domain/Unreadable.js"
 import * as Vector from "./Domain/Vector.js"
 import { type LowLevelError, Storage } from "./Storage.js"
 
@@ -83,11 +86,11 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
     /** The stored rows of these keys, in no particular order; a key without one is left out. */
     readonly findAll: (
       keys: ReadonlyArray<EntityKey>,
-    ) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
-    /** The stored entities, of any type, that bear this id. */
-    readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
+    ) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+    /** The keys of the stored entities, of any type, that bear this id. */
+    readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
     readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
-    readonly page: (page: Page) => Effect.Effect<ReadonlyArray<StoredEntity>, StorageError>
+    readonly page: (page: Page) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
     readonly count: Effect.Effect<number, StorageError>
 
     /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
@@ -133,9 +136,12 @@ export const matchAny = (words: ReadonlyArray<string>): string =>
         .map((word) => `"${word.replaceAll('"', '""').replaceAll("\u0000", " ")}"`)
         .join(" OR ")
 
+const Metadata = Schema.parseJson(JsonObject)
+
+/** Metadata is read by itself, so that a row in which it is damaged can still be told by its key. */
 const EntityRow = Schema.Struct({
   ...Entity.fields,
-  metadata: Schema.parseJson(JsonObject),
+  metadata: Schema.String,
   generation: Schema.Int,
   jobId: JobId,
   inputHash: Schema.String,
@@ -154,24 +160,30 @@ const VectorRowSchema = Schema.Struct({
   row: Schema.Int,
   chunk: Schema.Int,
   inputHash: Schema.String,
-  vector: Schema.Uint8ArrayFromSelf.pipe(
-    Schema.filter((bytes) => bytes.byteLength % Float32Array.BYTES_PER_ELEMENT === 0, {
-      message: () => "must be whole 32-bit numbers",
-    }),
-  ),
+  vector: Schema.Uint8ArrayFromSelf,
 })
 
 const decodeEntities = Schema.decodeUnknown(Schema.Array(EntityRow))
 const decodeMatches = Schema.decodeUnknown(Schema.Array(MatchRow))
 const decodeVectors = Schema.decodeUnknown(Schema.Array(VectorRowSchema))
 const decodeTexts = Schema.decodeUnknown(Schema.Array(Schema.Struct({ text: Schema.String })))
+const decodeKeys = Schema.decodeUnknown(Schema.Array(KeyRow))
+const decodeMetadata = Schema.decodeEither(Metadata)
 const decodeDocs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...KeyRow.fields, doc: Schema.Int })))
 const decodeCount = Schema.decodeUnknown(Schema.NonEmptyArray(Schema.Struct({ count: Schema.Int })))
 
-const toStored = (row: typeof EntityRow.Type): StoredEntity => {
-  const { generation, inputHash, jobId, ...entity } = row
-  return { entity, generation, inputHash, jobId }
+const toStored = ({ metadata, ...row }: typeof EntityRow.Type): Readable<StoredEntity> => {
+  const { generation, inputHash, jobId, ...fields } = row
+  return Either.match(decodeMetadata(metadata), {
+    onLeft: (error) =>
+      Unreadable.make({ entityType: row.entityType, entityId: row.id, generation }, "stored row", error),
+    onRight: (read) => Either.right({ entity: { ...fields, metadata: read }, generation, inputHash, jobId }),
+  })
 }
+
+/** A damaged vector is near to nothing: it has no dimensions then, and whoever compares passes over it. */
+const toVector = (bytes: Uint8Array): Float32Array =>
+  bytes.byteLength % Float32Array.BYTES_PER_ELEMENT === 0 ? Vector.fromBytes(bytes) : new Float32Array()
 
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
@@ -186,7 +198,15 @@ export const make = Effect.gen(function* () {
   }
   const entities = (rows: Effect.Effect<ReadonlyArray<unknown>, LowLevelError>) =>
     Effect.map(Effect.flatMap(rows, decodeEntities), (list) => list.map(toStored)).pipe(storage.read)
-  const firstOf = Effect.map((list: ReadonlyArray<StoredEntity>) => Option.fromNullable(list[0]))
+  const first = (rows: Effect.Effect<ReadonlyArray<unknown>, LowLevelError>) =>
+    Effect.flatMap(entities(rows), ([row]) =>
+      row === undefined
+        ? Effect.succeedNone
+        : Effect.map(
+            Either.mapLeft(row, ({ error }) => error),
+            Option.some,
+          ),
+    )
 
   // The full-text rows come last and together: FTS5 gathers words in memory, and writes them out whenever a statement
   // on another table makes a savepoint.
@@ -269,16 +289,19 @@ export const make = Effect.gen(function* () {
     }).pipe(storage.write)
 
   return EntityRepository.of({
-    find: (key) => firstOf(entities(statement`SELECT ${columns} FROM entities WHERE ${isOf(key)}`)),
+    find: (key) => first(statement`SELECT ${columns} FROM entities WHERE ${isOf(key)}`),
     findAll: (keys) =>
       entities(statement`SELECT ${columns}
         FROM json_each(${keyList(keys)}) AS wanted
           CROSS JOIN entities
         WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1`),
     findByEntityId: (entityId) =>
-      entities(sql`SELECT ${columns} FROM entities WHERE entity_id = ${entityId} ORDER BY entity_type`),
-    findByJob: (jobId) =>
-      firstOf(entities(sql`SELECT ${columns} FROM entities WHERE job_id = ${jobId} LIMIT 1`)),
+      Effect.flatMap(
+        sql`SELECT entity_type AS "entityType", entity_id AS "entityId" FROM entities
+          WHERE entity_id = ${entityId} ORDER BY entity_type`,
+        decodeKeys,
+      ).pipe(storage.read),
+    findByJob: (jobId) => first(sql`SELECT ${columns} FROM entities WHERE job_id = ${jobId} LIMIT 1`),
     page: ({ after, entityTypes, limit }) =>
       entities(sql`SELECT ${columns} FROM entities
         WHERE (entity_type, entity_id) > (${after[0]}, ${after[1]}) AND ${isAmong(entityTypes)}
@@ -312,7 +335,7 @@ export const make = Effect.gen(function* () {
             ORDER BY rowid LIMIT ${limit}`,
           decodeVectors,
         ),
-        (rows) => rows.map((row) => ({ ...row, vector: Vector.fromBytes(row.vector) })),
+        (rows) => rows.map((row) => ({ ...row, vector: toVector(row.vector) })),
       ).pipe(storage.read),
     chunkText: ({ chunk, fingerprint, inputHash, ...key }) =>
       Effect.map(

@@ -95,11 +95,15 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       entityId: string,
       entityType?: string,
     ) => Effect.Effect<void, BadRead | EntityNotFound>
-    /** The newest version. Without its type, an id that several types share is an error. */
+    /**
+     * The newest version. Without its type, an id that several types share is an error. One that is damaged is
+     * `StorageError` ("InvalidRow"): `upsertEntity` and `deleteEntity` work on it all the same.
+     */
     readonly getEntity: (
       entityId: string,
       entityType?: string,
     ) => Effect.Effect<EntityView, BadRead | EntityNotFound>
+    /** What is damaged is left out, and the log names it. */
     readonly listEntities: (options?: ListOptions) => Effect.Effect<ReadonlyArray<EntityView>, StorageError>
     readonly search: (
       question: string,

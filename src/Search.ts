@@ -95,6 +95,14 @@ const fuse = (
   return [...found.values()].toSorted((a, b) => b.score - a.score)
 }
 
+const noticeOf = (notice: string | undefined, unreadable: number): string | undefined => {
+  const noun = unreadable === 1 ? "1 result is" : `${unreadable} results are`
+  const damage = unreadable === 0 ? [] : [`${noun} left out because of damage: ask the doctor`]
+  return notice === undefined && damage.length === 0
+    ? undefined
+    : [...(notice === undefined ? [] : [notice]), ...damage].join("; ")
+}
+
 export const make = Effect.gen(function* () {
   const embedder = yield* Embedder
   const index = yield* VectorIndex
@@ -169,17 +177,26 @@ export const make = Effect.gen(function* () {
       const lexical = wanted === "semantic" ? [] : yield* byWords(words, entityTypes, depth)
 
       const results: Array<SearchResult> = []
+      let unreadable = 0
       for (const candidate of fuse(semantic.neighbours, lexical)) {
         if (results.length === limit) break
         // Deleted between the ranking and now: the next one takes its place.
-        const result = yield* toResult(candidate, words)
+        const result = yield* toResult(candidate, words).pipe(
+          Effect.catchIf(
+            ({ trouble }) => trouble === "InvalidRow",
+            () => {
+              unreadable++
+              return Effect.succeedNone
+            },
+          ),
+        )
         if (Option.isSome(result)) results.push(result.value)
       }
       const { failed, pending } = yield* queue.waitingEntities(entityTypes)
       return {
         results,
         mode: semantic.mode,
-        notice: semantic.notice,
+        notice: noticeOf(semantic.notice, unreadable),
         pending,
         failed,
       } satisfies SearchAnswer

@@ -70,17 +70,21 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const shortlist = makeShortlist(limit)
       let afterRow = 0
+      let damaged = 0
       while (true) {
         const page = yield* repository.vectorPage({ fingerprint, entityTypes, afterRow, limit: pageSize })
         for (const { chunk, entityId, entityType, inputHash, vector } of page) {
-          if (vector.length !== query.length) continue
-          const similarity = dot(query, vector)
-          shortlist.offer({ entityType, entityId, chunk, fingerprint, inputHash, similarity })
+          const similarity = vector.length === query.length ? dot(query, vector) : Number.NaN
+          // One number that is none would spoil the order of all.
+          if (!Number.isFinite(similarity)) damaged++
+          else shortlist.offer({ entityType, entityId, chunk, fingerprint, inputHash, similarity })
         }
         const last = page.at(-1)
-        if (last === undefined || page.length < pageSize) return shortlist.ranked()
+        if (last === undefined || page.length < pageSize) break
         afterRow = last.row
       }
+      if (damaged > 0) yield* Effect.logWarning(`passed over damaged vectors: ${damaged}; ask the doctor`)
+      return shortlist.ranked()
     }).pipe(Effect.withSpan("VectorIndex.nearest"))
 
   return VectorIndex.of({ nearest })

@@ -292,20 +292,20 @@ describe("what is stored", () => {
     { fastCheck: { numRuns: 40 } },
   )
 
-  it.effect("a row that is not ours to read is a typed error, not a crash", () =>
-    Effect.gen(function* () {
-      const repository = yield* EntityRepository
-      const { sql } = yield* Storage
-      yield* repository.store(embedded(entity("a", "text"), 1))
-      yield* sql`UPDATE entities SET metadata = '{"half'`
-      const error = yield* Effect.flip(repository.find(keyOf(entity("a", ""))))
-      expect(error).toMatchObject({ _tag: "StorageError", trouble: "InvalidRow" })
-      yield* sql`UPDATE entity_vectors SET vector = x'0102030405'`
-      const page = { fingerprint: modelA, afterRow: 0, limit: 10, entityTypes: [] }
-      expect(yield* Effect.flip(repository.vectorPage(page))).toMatchObject({
-        _tag: "StorageError",
-        trouble: "InvalidRow",
-      })
-    }).pipe(withSystem),
+  it.effect(
+    "a row that is not ours to read is a typed error, not a crash; a damaged vector has no dimensions",
+    () =>
+      Effect.gen(function* () {
+        const repository = yield* EntityRepository
+        const { sql } = yield* Storage
+        yield* repository.store(embedded(entity("a", "text"), 1))
+        yield* sql`UPDATE entities SET metadata = '{"half'`
+        const error = yield* Effect.flip(repository.find(keyOf(entity("a", ""))))
+        expect(error).toMatchObject({ _tag: "StorageError", trouble: "InvalidRow" })
+        yield* sql`UPDATE entity_vectors SET vector = x'0102030405'`
+        const page = { fingerprint: modelA, afterRow: 0, limit: 10, entityTypes: [] }
+        // Of many vectors one that is damaged must not hide the others.
+        expect(yield* repository.vectorPage(page)).toMatchObject([{ entityId: "a", vector: { length: 0 } }])
+      }).pipe(withSystem),
   )
 })

@@ -3,6 +3,7 @@
  * test that wants a worker builds it in a scope of its own, so that it can also end it.
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -27,23 +28,29 @@ export interface Options {
   readonly filename?: string
   /** Default: one of its own on that file. */
   readonly storage?: Layer.Layer<Storage | SqlClient.SqlClient, StorageError>
+  readonly busyBudget?: Duration.DurationInput
   readonly queue?: Partial<EmbeddingQueue.Options>
   readonly fake?: Fake.Options
 }
 
-/** Every service but the worker. */
-export const system = (options: Options = {}) =>
+/** Every service but the worker, over a database and an embedder. */
+export const services = (options: Pick<Options, "queue"> = {}) =>
   EntityService.layer.pipe(
     Layer.provideMerge(Search.layer),
     Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
     Layer.provideMerge(
       Layer.mergeAll(EmbeddingQueue.layerWith(options.queue ?? {}), EntityRepository.layer, Chunker.layer),
     ),
-    Layer.provideMerge(
-      Layer.mergeAll(
-        options.storage ?? Sqlite.layer({ filename: options.filename ?? ":memory:" }),
-        Fake.layerWith(options.fake ?? {}),
-      ),
+  )
+
+/** Every service but the worker. */
+export const system = (options: Options = {}) =>
+  Layer.provideMerge(
+    services(options),
+    Layer.mergeAll(
+      options.storage ??
+        Sqlite.layer({ filename: options.filename ?? ":memory:", busyBudget: options.busyBudget }),
+      Fake.layerWith(options.fake ?? {}),
     ),
   )
 

@@ -94,7 +94,7 @@ export interface JobFilter {
   readonly errorContains?: string | undefined
 }
 
-/** A job and what it boxes; a completed job has let go of its content. */
+/** A job and what it boxes; a completed job has let go of its content, and that of another may be unreadable. */
 export interface QueueItem<A> {
   readonly job: Job
   readonly content: A | undefined

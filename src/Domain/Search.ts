@@ -34,7 +34,7 @@ export interface SearchAnswer {
   readonly results: ReadonlyArray<SearchResult>
   /** How the answer was really made: `lexical` where a hybrid search could not reach the model. */
   readonly mode: SearchMode
-  /** Why the mode is another than the one asked for. */
+  /** Why the mode is another than the one asked for, and whether damaged entities were left out. */
   readonly notice: string | undefined
   /** Entities that wait for their embedding and cannot be found by meaning, or only by their older text. */
   readonly pending: number

@@ -16,7 +16,13 @@ import { mean, normalise } from "./Vectors.js"
 import * as Windows from "./Windows.js"
 
 /** Which answer comes instead of the right one. */
-export type Misbehaviour = "wrong dimensions" | "not finite" | "too few"
+export type Misbehaviour =
+  | "wrong dimensions"
+  | "not finite"
+  | "infinite"
+  | "all zeros"
+  | "too few"
+  | "too many"
 
 /** What was asked of the fake so far. */
 export interface Counters {
@@ -164,8 +170,14 @@ const make = (options: Required<Options>) =>
             return vectors.map((vector) => vector.slice(0, -1))
           case "not finite":
             return vectors.map((vector) => vector.with(0, Number.NaN))
+          case "infinite":
+            return vectors.map((vector) => vector.with(0, Number.POSITIVE_INFINITY))
+          case "all zeros":
+            return vectors.map((vector) => new Float32Array(vector.length))
           case "too few":
             return vectors.slice(0, -1)
+          case "too many":
+            return [...vectors, ...vectors.slice(-1)]
         }
       })
 

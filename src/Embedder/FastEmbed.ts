@@ -99,6 +99,7 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
       return Embedder.of({
         fingerprint,
         dimensions,
+        prepare: processes.prepare,
         generateEmbedding: Effect.fn("Embedder.generateEmbedding")(function* (text) {
           const [vector = new Float32Array()] = yield* embed([text])
           return vector

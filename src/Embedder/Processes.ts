@@ -25,6 +25,8 @@ export class Processes extends Context.Tag("embedbox/Embedder/Processes")<
   {
     /** How many messages of texts can be in hand at the same time. */
     readonly size: number
+    /** Waits until a process is up and has loaded the model: the one that the next texts would go to. */
+    readonly prepare: Effect.Effect<void, EmbeddingError>
     /** The vectors of at most `Protocol.maxTexts` texts, in one block. */
     readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<Float32Array, EmbeddingError>
     /** The vector of a question, ahead of texts. */
@@ -114,11 +116,23 @@ const make = (options: Options) =>
         return Effect.asVoid(Effect.forkIn(RcMap.invalidate(processes, serial), scope))
       })
 
+    /** No text has been sent yet: what kills a process here is the model, or somebody outside. */
+    const whileLoading = (error: EmbeddingError) =>
+      error.crashed === true
+        ? new EmbeddingError({
+            fault: "provider",
+            reason: `the model ${model.name} cannot be loaded: ${error.reason}`,
+            cause: error,
+          })
+        : error
+
     const load = (process: Process.Process) =>
       Effect.gen(function* () {
         const started = yield* Clock.currentTimeMillis
         yield* Effect.logInfo("loading model")
-        const { folder } = yield* process.ask((worker) => worker.executeEffect(new Protocol.Load()))
+        const { folder } = yield* process
+          .ask((worker) => worker.executeEffect(new Protocol.Load()))
+          .pipe(Effect.mapError(whileLoading))
         prepared = true
         const millis = (yield* Clock.currentTimeMillis) - started
         yield* Effect.logInfo(`model ready in ${millis} ms`).pipe(Effect.annotateLogs({ folder }))
@@ -219,6 +233,11 @@ const make = (options: Options) =>
 
     return Processes.of({
       size: count,
+      prepare: on(
+        () => choose((slot) => slot.bulk),
+        "bulk",
+        () => Effect.void,
+      ),
       embed: (texts) =>
         bulk((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedTexts({ texts })))),
       embedQuery: (text) =>

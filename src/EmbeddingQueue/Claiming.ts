@@ -63,7 +63,12 @@ export const make = <A>(context: {
       yield* Effect.logError("a box cannot be read; its job ends as failed").pipe(
         Effect.annotateLogs({ jobId: row.jobId, reason }),
       )
-      yield* storage.write(transitions.giveUp(row, reason))
+      // Its neighbours are claimed by now: they must reach the caller whatever happens to this one.
+      yield* Effect.catchAll(storage.write(transitions.giveUp(row, reason)), (error) =>
+        Effect.logError("that cannot be written now; its lease will end").pipe(
+          Effect.annotateLogs({ jobId: row.jobId, reason: error.reason }),
+        ),
+      )
       return Option.none<Claim<A>>()
     })
 

@@ -22,9 +22,11 @@ import type { Breaker } from "./Breaker.js"
 
 type Claims = ReadonlyArray<Claim<Entity>>
 
-/** Told when a job leaves the worker's hand, however it does. */
 export interface Listener {
+  /** A job leaves the worker's hand. */
   readonly left: (claim: Claim<Entity>, how: "stored" | "failed" | "lost" | "released") => Effect.Effect<void>
+  /** Nobody works on these any more, but that could not be written: they are still in hand, to be given back. */
+  readonly stuck: (claims: Claims) => Effect.Effect<void>
 }
 
 export const make = (
@@ -39,6 +41,17 @@ export const make = (
     const repository = yield* EntityRepository
     const storage = yield* Storage
 
+    const within = Duration.format(Duration.decode(settings.maxProcessingTime))
+
+    /** What is not ready in the time of an attempt is tried again like a provider that is down; it goes on meanwhile. */
+    const prepare = (embedder.prepare ?? Effect.void).pipe(
+      Effect.timeoutFail({
+        duration: settings.maxProcessingTime,
+        onTimeout: () =>
+          new EmbeddingError({ fault: "provider", reason: `the model was not ready within ${within}` }),
+      }),
+    )
+
     /** The embedded chunks of each claim, in order. */
     const embed = (
       claims: Claims,
@@ -49,9 +62,10 @@ export const make = (
           onTimeout: () =>
             new EmbeddingError({
               fault: "item",
-              reason: `embedding took longer than ${Duration.format(Duration.decode(settings.maxProcessingTime))}`,
+              reason: `embedding took longer than ${within}`,
             }),
         }),
+        (embedding) => Effect.zipRight(prepare, embedding),
         // A defect in an embedder is somebody's bug; the job it met pays, so that it cannot loop for ever.
         Effect.catchAllDefect((defect) =>
           Effect.fail(
@@ -61,6 +75,15 @@ export const make = (
               cause: defect,
             }),
           ),
+        ),
+        // An interruption that nobody here asked for: whatever the embedder leans on has ended. Taken for ours, it
+        // would give the jobs back without a word and take them again at once, for ever.
+        Effect.catchAllCause((cause) =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.fail(
+                new EmbeddingError({ fault: "host", reason: "the embedder was interrupted from within" }),
+              )
+            : Effect.failCause(cause),
         ),
         Effect.withSpan("EmbeddingWorker.embed", { attributes: { jobs: claims.length } }),
       )
@@ -92,25 +115,34 @@ export const make = (
         }),
       ).pipe(Effect.withSpan("EmbeddingWorker.store", { attributes: { jobs: claims.length } }))
 
-    /** Gives every claim back, or leaves it to its lease where even that cannot be written. */
-    const release = (claims: Claims) =>
-      Effect.forEach(
-        claims,
-        (claim) =>
-          queue.release(claim).pipe(
-            Effect.as("released" as const),
-            Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
-            Effect.catchAll((error) =>
-              Effect.as(
-                Effect.logWarning("a job could not be given back; its lease will end").pipe(
-                  Effect.annotateLogs({ jobId: claim.job.jobId, reason: error.reason }),
-                ),
-                "lost" as const,
-              ),
+    /** Gives claims back, all or none: a database that is locked or full is waited for once, not once per job. */
+    const giveBack = (claims: Claims): Effect.Effect<void, StorageError> =>
+      storage
+        .write(
+          Effect.forEach(claims, (claim) =>
+            queue.release(claim).pipe(
+              Effect.as("released" as const),
+              Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
             ),
-            Effect.flatMap((how) => listener.left(claim, how)),
           ),
-        { discard: true },
+        )
+        .pipe(
+          Effect.flatMap((ends) =>
+            Effect.forEach(claims, (claim, at) => listener.left(claim, ends[at] ?? "lost"), {
+              discard: true,
+            }),
+          ),
+        )
+
+    /** The same on a way out, where nothing may fail. */
+    const release = (claims: Claims) =>
+      Effect.catchAll(claims.length === 0 ? Effect.void : giveBack(claims), (error) =>
+        Effect.zipRight(
+          Effect.logWarning("jobs cannot be given back now; it is tried again").pipe(
+            Effect.annotateLogs({ jobs: claims.length, reason: error.reason }),
+          ),
+          listener.stuck(claims),
+        ),
       )
 
     const fail = (claim: Claim<Entity>, error: EmbeddingError) =>
@@ -191,5 +223,5 @@ export const make = (
         Effect.uninterruptible,
       )
 
-    return { process }
+    return { process, giveBack }
   })

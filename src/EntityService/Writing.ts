@@ -51,8 +51,8 @@ export type Intent = {
 /** Why a write was not made, where the database is well. */
 export type Refusal = EntityAlreadyExists | EntityNotFound | QueueFull
 
-/** What became of one write. */
-export type Outcome = Either.Either<WriteReceipt, Refusal>
+/** What became of one write; a `StorageError` is about what stands under its own key. */
+export type Outcome = Either.Either<WriteReceipt, Refusal | StorageError>
 
 /** One transaction of a bulk write: so many entities, or so much text in UTF-16 units. */
 const bulk = { most: 100, weight: 1024 * 1024 }
@@ -124,11 +124,32 @@ export const make = Effect.gen(function* () {
     })
   }
 
+  /** The same where what is there cannot be read: who replaces it need not, and that is how it is mended. */
+  const planBlindly = (
+    intent: Intent,
+    unreadable: StorageError,
+    now: number,
+  ): Either.Either<Change, StorageError> =>
+    intent.kind === "replace"
+      ? Either.right({
+          intent,
+          entity: version(intent.key, intent.fields, now, now),
+          live: Option.none(),
+          stored: Option.none(),
+          change: "updated",
+        })
+      : Either.left(unreadable)
+
   const plans = (intents: ReadonlyArray<Intent>) =>
     Effect.gen(function* () {
       const layers = yield* overlay.layersOf(intents.map(({ key }) => key))
       const now = yield* Clock.currentTimeMillis
-      return Arr.zipWith(intents, layers, (intent, layered) => plan(intent, layered, now))
+      return Arr.zipWith(
+        intents,
+        layers,
+        (intent, layered): Either.Either<WriteReceipt | Change, Refusal | StorageError> =>
+          Either.isRight(layered) ? plan(intent, layered.right, now) : planBlindly(intent, layered.left, now),
+      )
     })
 
   const isNothing = (planned: WriteReceipt | Change): planned is WriteReceipt =>

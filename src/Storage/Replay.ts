@@ -5,7 +5,7 @@
  * unit is replayed: inside a transaction the locks are held already, and what is busy there cannot become free.
  */
 import type * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { StorageError } from "../Domain/Errors.js"
@@ -31,6 +31,8 @@ const waits = (budget: Duration.DurationInput) =>
   Schedule.exponential("2 millis").pipe(
     Schedule.union(Schedule.spaced("100 millis")),
     Schedule.jittered,
+    // Timers know whole milliseconds only; a test's clock would stand at the fraction, and that be stored as a time.
+    Schedule.modifyDelay((_, wait) => Math.ceil(Duration.toMillis(wait))),
     Schedule.upTo(budget),
   )
 

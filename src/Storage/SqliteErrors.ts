@@ -108,6 +108,9 @@ const reasonOf = (
     case "InvalidRow":
       return `a row of ${file} is not as this program writes it: ${detailOf(error)}`
     default:
+      if (code === "SQLITE_IOERR_WRITE") {
+        return `${file} could not be written: a quota or a limit on the size of files is reached, or the disk fails: check the disk; nothing was half-written`
+      }
       return code !== undefined && isFamily(code, "SQLITE_IOERR")
         ? `the disk that holds ${file} reported an error (${code}): check the disk, then restart`
         : `${file}: ${detailOf(error)}`

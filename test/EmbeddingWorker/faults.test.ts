@@ -78,7 +78,14 @@ describe("faults of the item", () => {
     }).pipe(withSystem),
   )
 
-  for (const kind of ["wrong dimensions", "not finite", "too few"] as const) {
+  for (const kind of [
+    "wrong dimensions",
+    "not finite",
+    "infinite",
+    "all zeros",
+    "too few",
+    "too many",
+  ] as const) {
     it.scoped(`${kind}: refused, never stored`, () =>
       Effect.gen(function* () {
         const fake = yield* control

@@ -23,6 +23,7 @@ const table: ReadonlyArray<readonly [code: string, trouble: StorageTrouble, reas
   ["SQLITE_CANTOPEN", "CannotOpen", /path/],
   ["SQLITE_CANTOPEN_ISDIR", "CannotOpen", /path/],
   ["SQLITE_IOERR_FSYNC", "Other", /check the disk/],
+  ["SQLITE_IOERR_WRITE", "Other", /quota/],
   ["SQLITE_CONSTRAINT_UNIQUE", "Other", /made up: SQLITE_CONSTRAINT_UNIQUE/],
 ]
 

@@ -153,7 +153,10 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
         const left = new Map<string, string>()
         const batch = yield* Batch.make(
           yield* Breaker.make(Schedule.forever),
-          { left: (claim, how) => Effect.sync(() => left.set(claim.token, how)) },
+          {
+            left: (claim, how) => Effect.sync(() => left.set(claim.token, how)),
+            stuck: () => Effect.dieMessage("this database is never in trouble for long"),
+          },
           { maxProcessingTime: "5 minutes" },
         )
         if (fault !== undefined) yield* world.hinder(fault)

@@ -32,7 +32,7 @@ export type RequestError = EmbeddingError | WorkerError | ParseError
 /** A child that can be asked. */
 export interface Process {
   readonly pid: number
-  /** Asks; a child that dies meanwhile is a fault of the host. */
+  /** Asks; a child that dies meanwhile is a fault of the host, and a crash unless it was killed by `kill`. */
   readonly ask: <A>(
     request: (worker: Worker.SerializedWorker<Request>) => Effect.Effect<A, RequestError>,
   ) => Effect.Effect<A, EmbeddingError>
@@ -101,21 +101,28 @@ export const open = (options: {
     }
 
     const ended = Deferred.await(end)
-    const kill = Effect.sync(() => void child?.kill("SIGKILL"))
+    let dismissed = false
+    const kill = Effect.sync(() => {
+      dismissed = true
+      child?.kill("SIGKILL")
+    })
     // Registered first, so done last: the Worker API asks nicely for some seconds, and does not look again.
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => (child === undefined ? Effect.void : Effect.zipRight(kill, ended))),
     )
 
-    const died = Effect.flatMap(ended, (how) =>
-      crash(`the embedding process ${child?.pid ?? ""} died (${how}) with this work in hand`),
-    )
+    // One that is ended on purpose takes along what waited behind the work it was ended for: nobody's doing.
+    const death = (how: string, cause?: unknown) =>
+      dismissed
+        ? host("the embedding process was ended before it came to this work", cause)
+        : crash(`the embedding process ${child?.pid ?? ""} died${how} with this work in hand`, cause)
+    const died = Effect.flatMap(ended, (how) => death(` (${how})`))
     const ask: Process["ask"] = (request) =>
       Effect.raceFirst(request(worker), died).pipe(
         Effect.catchTags({
           // A dying child is reported as either, before or after its exit is known.
           WorkerError: (error) => host(`the embedding process failed: ${error.message}`, error.cause),
-          ParseError: (error) => crash("the embedding process died with this work in hand", error),
+          ParseError: (error) => death("", error),
         }),
       )
 
