@@ -155,8 +155,8 @@ describe("a database that another process has locked", { timeout: 180_000 }, () 
           yield* untilInHand(8)
           const { letGo } = yield* lock(file)
           const stopping = yield* Effect.fork(stop)
-          // The drain time, and the budget twice: not once for every job.
-          yield* passSeconds(8)
+          // The drain time, and the budget thrice (giving back, a last try, signing off): not once for every job.
+          yield* passSeconds(12)
           expect(stopping.unsafePoll()).not.toBeNull()
           yield* letGo
           yield* fake.release

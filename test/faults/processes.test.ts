@@ -27,6 +27,8 @@ const entry = new URL("../Embedder/fixtures/StubChild.ts", import.meta.url)
 /** The folder of the children: what they have done, and what they are told. */
 interface Children {
   readonly forks: Effect.Effect<ReadonlyArray<number>>
+  /** The children that came up and were told to load the model. */
+  readonly loads: Effect.Effect<ReadonlyArray<string>>
   /** The texts that children began with, in order. */
   readonly texts: Effect.Effect<ReadonlyArray<string>>
   readonly tell: (file: "load" | "gate", content: string) => Effect.Effect<void>
@@ -41,6 +43,7 @@ const childrenIn = (folder: string): Children => {
     })
   return {
     forks: Effect.map(journal("fork"), (pids) => pids.map(Number)),
+    loads: journal("load"),
     texts: journal("text"),
     tell: (file, content) => Effect.sync(() => Fs.writeFileSync(Path.join(folder, file), content)),
   }
@@ -79,7 +82,7 @@ const withChildren = <A, E, R>(
 const breath = TestServices.provideLive(Effect.sleep("5 millis"))
 
 /** Waits, in real time, for what real children bring about; the test's clock goes `step` with every look. */
-const until = <E, R>(done: Effect.Effect<boolean, E, R>, step?: "20 millis" | "200 millis") =>
+const until = <E, R>(done: Effect.Effect<boolean, E, R>, step?: "10 millis") =>
   Effect.gen(function* () {
     while (true) {
       yield* settle
@@ -92,7 +95,7 @@ const until = <E, R>(done: Effect.Effect<boolean, E, R>, step?: "20 millis" | "2
 const stats = Effect.flatMap(EmbeddingQueue, ({ getStats }) => getStats)
 const untilDone = until(
   Effect.map(stats, ({ pending, processing }) => pending + processing === 0),
-  "20 millis",
+  "10 millis",
 )
 
 describe("a child that aborts on a text", { timeout: 180_000 }, () => {
@@ -187,7 +190,7 @@ describe("a child that ignores the deadline", { timeout: 180_000 }, () => {
           if (attempt === 1) {
             yield* until(
               Effect.map(children.texts, (texts) => texts.filter((text) => text === "hang").length === 2),
-              "20 millis",
+              "10 millis",
             )
           }
         }
@@ -210,7 +213,8 @@ describe("a model that takes longer to load than a text may take", { timeout: 18
         // One that could not bear a single fault.
         const receipt = yield* service.createEntityAsync({ id: "n", content: "text" }, { maxRetries: 0 })
         const { worker } = yield* startWorker({ maxProcessingTime: "20 seconds" })
-        yield* until(Effect.map(children.forks, (forks) => forks.length === 1))
+        // Coming up has a time limit of its own, and the clock must not go on before.
+        yield* until(Effect.map(children.loads, (loads) => loads.length === 1))
         for (let failures = 1; failures <= 3; failures++) {
           yield* TestClock.adjust("20 seconds")
           yield* until(
