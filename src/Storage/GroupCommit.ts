@@ -9,8 +9,8 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Iterable from "effect/Iterable"
 import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { Storage } from "../Storage.js"
 
@@ -18,9 +18,6 @@ import type { Storage } from "../Storage.js"
 interface Waiting<Request, Result, E> {
   readonly request: Request
   readonly answer: Deferred.Deferred<Result, E>
-  /** Its caller was interrupted before the writer came to it. */
-  gone: boolean
-  taken: boolean
 }
 
 /** The most requests that are written together: keeps one transaction short. */
@@ -32,8 +29,9 @@ export type Writer<Request, Result, E> = (request: Request) => Effect.Effect<Res
 /**
  * `write` runs one transaction for all the requests it is given and answers for each, in order. Where it fails, each
  * request is written alone, so that one which cannot be written (it is too big for the disk, it meets a bug) takes no
- * neighbours along; but not where `isEverybodys` says that alone they would fare no better. An interrupted caller is taken out of the line; where it is being written already, its interruption
- * waits for the outcome. When the scope closes, what still waits is written first.
+ * neighbours along; but not where `isEverybodys` says that alone they would fare no better. An interrupted caller is
+ * taken out of the line; where it is being written already, its interruption waits for the outcome. When the scope
+ * closes, what still waits is written first; after that each request is written by itself.
  */
 export const make = <Request, Result, E>(
   storage: Pick<typeof Storage.Service, "isInside">,
@@ -41,77 +39,73 @@ export const make = <Request, Result, E>(
   isEverybodys: (error: E) => boolean,
 ): Effect.Effect<Writer<Request, Result, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const line = yield* Queue.unbounded<Waiting<Request, Result, E>>()
+    // In the order of asking. Who is not in it any more is being written: leaving it and being taken exclude each other.
+    const line = new Set<Waiting<Request, Result, E>>()
+    const bell = yield* Effect.makeLatch()
+    let closed = false
 
-    const settle = (
-      group: ReadonlyArray<Waiting<Request, Result, E>>,
-      exit: Exit.Exit<ReadonlyArray<Result>, E>,
-    ) =>
-      Effect.forEach(
-        group,
-        ({ answer }, at) =>
-          Deferred.done(
-            answer,
-            Exit.flatMap(exit, (results) => {
-              const result = results[at]
-              return result === undefined
-                ? Exit.die(new Error("a group commit left a request without an answer"))
-                : Exit.succeed(result)
-            }),
-          ),
-        { discard: true },
-      )
+    const answerAt = (results: ReadonlyArray<Result>, at: number): Exit.Exit<Result> => {
+      const result = results[at]
+      return result === undefined
+        ? Exit.die(new Error("a request was written without an answer"))
+        : Exit.succeed(result)
+    }
 
     const fallsApart = (exit: Exit.Exit<ReadonlyArray<Result>, E>) =>
       Exit.isFailure(exit) && !Option.exists(Cause.failureOption(exit.cause), isEverybodys)
 
-    const writeRequests = (group: ReadonlyArray<Waiting<Request, Result, E>>): Effect.Effect<void> => {
+    const writeGroup = (group: ReadonlyArray<Waiting<Request, Result, E>>): Effect.Effect<void> => {
       const requests = group.map(({ request }) => request)
       if (!Arr.isNonEmptyReadonlyArray(requests)) return Effect.void
       return Effect.flatMap(Effect.exit(write(requests)), (exit) =>
         group.length > 1 && fallsApart(exit)
-          ? Effect.forEach(group, (one) => writeRequests([one]), { discard: true })
-          : settle(group, exit),
+          ? Effect.forEach(group, (one) => writeGroup([one]), { discard: true })
+          : Effect.forEach(
+              group,
+              ({ answer }, at) =>
+                Deferred.done(
+                  answer,
+                  Exit.flatMap(exit, (results) => answerAt(results, at)),
+                ),
+              { discard: true },
+            ),
       )
     }
 
-    const writeGroup = (waiting: Iterable<Waiting<Request, Result, E>>) =>
-      Effect.suspend(() => {
-        const group = Arr.filter(Arr.fromIterable(waiting), ({ gone }) => !gone)
-        for (const one of group) one.taken = true
-        return writeRequests(group)
-      })
+    /** Writes those that have waited longest. One step, so that nobody joins between the look and the closing. */
+    const next = Effect.suspend(() => {
+      const group = Array.from(Iterable.take(line, most))
+      for (const one of group) line.delete(one)
+      if (line.size === 0) bell.unsafeClose()
+      return writeGroup(group)
+    })
 
     // Added first, so that it runs when the writer has ended.
-    yield* Effect.addFinalizer(() => Effect.flatMap(Queue.takeAll(line), writeGroup))
-    yield* Queue.takeBetween(line, 1, most).pipe(
-      // What was taken is written: an interruption in between would leave its callers without an answer.
-      Effect.flatMap((group) => Effect.uninterruptible(writeGroup(group))),
-      Effect.forever,
-      Effect.forkScoped,
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closed = true
+        return Effect.whileLoop({ while: () => line.size > 0, body: () => next, step: () => {} })
+      }),
     )
+    // Only the waiting can be interrupted: who was taken out of the line has nobody else to answer it.
+    yield* Effect.uninterruptibleMask((restore) =>
+      Effect.forever(Effect.zipRight(restore(bell.await), next)),
+    ).pipe(Effect.forkScoped)
 
     const join = (request: Request) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
-          const one = { request, answer: yield* Deferred.make<Result, E>(), gone: false, taken: false }
-          yield* Queue.offer(line, one)
+          const one = { request, answer: yield* Deferred.make<Result, E>() }
+          line.add(one)
+          yield* bell.open
           return yield* Effect.onInterrupt(restore(Deferred.await(one.answer)), () =>
-            Effect.suspend(() => {
-              one.gone = true
-              return one.taken ? Effect.exit(Deferred.await(one.answer)) : Effect.void
-            }),
+            Effect.suspend(() => (line.delete(one) ? Effect.void : Effect.exit(Deferred.await(one.answer)))),
           )
         }),
       )
 
-    const alone = (request: Request) =>
-      Effect.flatMap(write([request]), ([result]) =>
-        result === undefined
-          ? Effect.failCause(Cause.die(new Error("a write left its request without an answer")))
-          : Effect.succeed(result),
-      )
+    const alone = (request: Request) => Effect.flatMap(write([request]), (results) => answerAt(results, 0))
 
     return (request) =>
-      Effect.flatMap(storage.isInside, (isInside) => (isInside ? alone(request) : join(request)))
+      Effect.flatMap(storage.isInside, (isInside) => (isInside || closed ? alone(request) : join(request)))
   })

@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import * as GroupCommit from "../../src/Storage/GroupCommit.js"
@@ -163,6 +164,23 @@ describe("a group commit", () => {
       expect(yield* Fiber.join(first)).toBe("first written")
       expect(yield* Fiber.join(late)).toBe("late written")
       expect(yield* groups).toEqual([["first"], ["late"]])
+    }),
+  )
+
+  it.scoped("answers everybody, at whatever moment its scope closes", () =>
+    Effect.gen(function* () {
+      for (let turns = 0; turns < 40; turns++) {
+        const { close, join } = yield* recording
+        const early = yield* Effect.fork(join("early"))
+        yield* Effect.repeatN(Effect.yieldNow(), turns)
+        const closing = yield* Effect.fork(close)
+        const late = yield* Effect.fork(join("late"))
+        yield* Fiber.join(closing)
+        yield* settle
+        expect([yield* Fiber.poll(early), yield* Fiber.poll(late)].map(Option.isSome)).toEqual([true, true])
+        expect(yield* Fiber.join(early)).toBe("early written")
+        expect(yield* join("after")).toBe("after written")
+      }
     }),
   )
 
