@@ -11,8 +11,9 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { defaultEntityType, type EntityInput, maxContentBytes } from "./Domain/Entity.js"
-import type { AmbiguousEntityId, EntityNotFound, InvalidEntity, StorageError } from "./Domain/Errors.js"
+import type { AmbiguousEntityId, EntityNotFound, QueueFull, StorageError } from "./Domain/Errors.js"
 import { reasonOf } from "./Domain/FileTrouble.js"
+import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityService } from "./EntityService.js"
 
 /** What is taken for a note, the preferred first where two files would have the same id. */
@@ -154,9 +155,6 @@ const read = (found: Found) =>
 
 type Written = { readonly change: "created" | "updated" | "unchanged" | "kept"; readonly jobId: string }
 
-/** How long an import waits before it looks whether a full queue has room again. */
-const roomPoll = Duration.millis(100)
-
 const write = (
   service: typeof EntityService.Service,
   input: EntityInput & { readonly id: string; readonly entityType: string },
@@ -173,17 +171,6 @@ const write = (
   )
 }
 
-/** An import is in no hurry: it waits until a full queue has room. */
-const writeWhenRoom = (
-  ...args: Parameters<typeof write>
-): Effect.Effect<Written, AmbiguousEntityId | EntityNotFound | InvalidEntity | StorageError> =>
-  Effect.catchTag(write(...args), "QueueFull", () =>
-    Effect.delay(
-      Effect.suspend(() => writeWhenRoom(...args)),
-      roomPoll,
-    ),
-  )
-
 /**
  * Imports every note below `folder`: one outcome per file, in the order of the walk. The id of an entity is the path
  * of its file below the folder, without the extension; of files that differ in the extension only, the first of
@@ -192,9 +179,21 @@ const writeWhenRoom = (
 export const importFolder = (
   folder: string,
   options: ImportOptions = {},
-): Stream.Stream<FileOutcome, FolderUnreadable | StorageError, EntityService> =>
+): Stream.Stream<FileOutcome, FolderUnreadable | StorageError, EntityService | EmbeddingQueue> =>
   Stream.unwrap(
-    Effect.map(EntityService, (service) => {
+    Effect.gen(function* () {
+      const service = yield* EntityService
+      const queue = yield* EmbeddingQueue
+      /** An import is in no hurry. */
+      const writeWhenRoom = (
+        input: Parameters<typeof write>[1],
+      ): Effect.Effect<Written, Exclude<Effect.Effect.Error<ReturnType<typeof write>>, QueueFull>> =>
+        Effect.catchTag(write(service, input, options), "QueueFull", () =>
+          Effect.zipRight(
+            queue.awaitRoom,
+            Effect.suspend(() => writeWhenRoom(input)),
+          ),
+        )
       const entityType = options.entityType ?? defaultEntityType
       return walk(path.resolve(folder), "", options.extensions ?? extensions).pipe(
         Stream.mapEffect((one) => ("file" in one ? read(one) : Effect.succeed(one)), {
@@ -203,7 +202,7 @@ export const importFolder = (
         Stream.mapEffect((one): Effect.Effect<FileOutcome, StorageError> => {
           if (!("content" in one)) return Effect.succeed(one)
           const { content, entityId, path: at } = one
-          return writeWhenRoom(service, { id: entityId, entityType, content }, options).pipe(
+          return writeWhenRoom({ id: entityId, entityType, content }).pipe(
             Effect.timed,
             Effect.map(
               ([took, { change, jobId }]): FileOutcome => ({

@@ -76,7 +76,7 @@ export interface Queue<A> {
   readonly enqueueAll: (
     entries: ReadonlyArray<Entering.Entry<A>>,
   ) => Effect.Effect<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError>
-  /** Waits until fewer boxes wait than may. */
+  /** Waits until fewer boxes wait than may, and says so in the log. Not inside a transaction: no worker could make room. */
   readonly awaitRoom: Effect.Effect<void, StorageError>
   /** Enters a job that is done already (embedded inline), so that its receipt can be asked for. */
   readonly enterStored: (key: EntityKey) => Effect.Effect<Job, StorageError>

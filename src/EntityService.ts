@@ -50,8 +50,8 @@ export interface ListOptions {
 type BadRead = AmbiguousEntityId | StorageError
 type BadWrite = InvalidEntity | QueueFull | StorageError
 
-/** What became of one entity of a bulk write. Bulk writers wait for room instead of being told that there is none. */
-export type BulkOutcome<A, E = never> = Either.Either<A, InvalidEntity | StorageError | E>
+/** What became of one entity of a bulk write. `QueueFull` only inside a transaction of the caller's. */
+export type BulkOutcome<A, E = never> = Either.Either<A, BadWrite | E>
 
 export class EntityService extends Context.Tag("embedbox/EntityService")<
   EntityService,
@@ -64,8 +64,8 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       options?: CreateOptions,
     ) => Effect.Effect<Receipt, BadWrite | EntityAlreadyExists>
     /**
-     * Boxes many new entities, in their order, in bounded transactions, and waits for room where the queue is full.
-     * Answers for each, in order: its receipt, or why it has none. Entities before one that is refused are boxed, and
+     * Boxes many new entities, in their order, in bounded transactions, and waits for room where the queue is full
+     * (not inside a transaction of the caller's, in which nobody could make any). Answers for each, in order: its receipt, or why it has none. Entities before one that is refused are boxed, and
      * so are those after it; only trouble with the database ends it, and then all that was not boxed says so.
      */
     readonly createEntities: (
@@ -139,8 +139,6 @@ export const make = Effect.gen(function* () {
 
   const newEntityId = Effect.map(Clock.currentTimeMillis, (msecs) => EntityId.make(timeOrderedId(msecs)))
 
-  const taken = ({ entityId, entityType }: EntityKey) => new EntityAlreadyExists({ entityType, entityId })
-
   const keyFor = (input: Input.CheckedInput) =>
     Effect.map(
       input.id === undefined ? newEntityId : Effect.succeed(input.id),
@@ -174,12 +172,7 @@ export const make = Effect.gen(function* () {
         Effect.flatMap(
           intent,
           (made) => written.get(made) ?? Effect.dieMessage("a write without an answer"),
-        ).pipe(
-          Effect.map(receiptOf),
-          // A bulk write has waited for room.
-          Effect.catchTags({ EntityNotFound: Effect.die, QueueFull: Effect.die }),
-          Effect.either,
-        ),
+        ).pipe(Effect.map(receiptOf), Effect.catchTag("EntityNotFound", Effect.die), Effect.either),
       )
     }).pipe(Effect.withSpan("EntityService.createEntities", { attributes: { entities: inputs.length } }))
 
@@ -201,7 +194,7 @@ export const make = Effect.gen(function* () {
       const checked = yield* Input.check(input)
       const key = yield* keyFor(checked)
       const free = Effect.flatMap(overlay.find(key), (found) =>
-        Option.isSome(found) ? Effect.fail(taken(key)) : Effect.void,
+        Option.isSome(found) ? Effect.fail(new EntityAlreadyExists(key)) : Effect.void,
       )
       yield* free
       const now = yield* Clock.currentTimeMillis

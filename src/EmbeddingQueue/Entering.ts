@@ -9,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
+import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import { type EntityKey, keyText } from "../Domain/Entity.js"
 import { QueueFull, type StorageError } from "../Domain/Errors.js"
@@ -42,6 +43,9 @@ export interface Entry<A> {
 
 /** How often a bulk writer that waits for room looks again. */
 const roomPoll = Schedule.spaced("100 millis")
+
+/** How often the log says that somebody waits for room, in milliseconds: once a minute. */
+const sayEvery = 60_000
 
 /** What a job begins with; the rest of it is the same for all. */
 interface Start {
@@ -186,14 +190,28 @@ export const make = <A>(context: {
 
   const waiting = storage.read(Rows.waitingCount(statements.waiting()))
 
+  const isFull = Effect.map(waiting, (count) => count >= maxWaiting)
+
+  const said = Ref.unsafeMake(Number.NEGATIVE_INFINITY)
+
+  /** An import waits for each file anew: that is one piece of news, not ten thousand. */
+  const sayFull = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (Math.abs(now - (yield* Ref.get(said))) < sayEvery) return
+    yield* Ref.set(said, now)
+    yield* Effect.logWarning("the queue is full: waiting until a worker has made room")
+  })
+
+  const awaitRoom = Effect.whenEffect(
+    Effect.zipRight(sayFull, Effect.repeat(isFull, { while: (full) => full, schedule: roomPoll })),
+    isFull,
+  ).pipe(Effect.asVoid)
+
   return {
     enqueue,
     enqueueAll,
     enterStored,
     nextGeneration: storage.write(Effect.map(take(1), ({ generation }) => generation)),
-    waiting,
-    awaitRoom: Effect.asVoid(
-      Effect.repeat(waiting, { until: (count) => count < maxWaiting, schedule: roomPoll }),
-    ),
+    awaitRoom,
   }
 }

@@ -225,7 +225,7 @@ export const make = Effect.gen(function* () {
         : write(intent),
     )
 
-  /** Those that found no room wait for it; the others are done. */
+  /** Those that found no room wait for it, where somebody can make it; the others are done. */
   const untilRoom = (
     intents: ReadonlyArray<Intent>,
   ): Effect.Effect<ReadonlyMap<Intent, Outcome>, StorageError> =>
@@ -235,14 +235,14 @@ export const make = Effect.gen(function* () {
         const outcome = outcomes.get(intent)
         return outcome !== undefined && Either.isLeft(outcome) && outcome.left._tag === "QueueFull"
       })
-      if (left.length === 0) return outcomes
+      if (left.length === 0 || (yield* storage.isInside)) return outcomes
       yield* queue.awaitRoom
       return new Map([...outcomes, ...(yield* untilRoom(left))])
     })
 
   /**
-   * Makes many writes, in their order and in bounded transactions, waiting for room where the queue is full. Answers
-   * for each. Trouble with the database ends it: the writes of that transaction and all after it bear that error.
+   * Makes many writes, in their order and in bounded transactions, waiting for room where the queue is full (inside a
+   * transaction of the caller's no worker could make any: there `QueueFull` is the answer). Answers for each. Trouble with the database ends it: the writes of that transaction and all after it bear that error.
    */
   const writeAll = (
     intents: ReadonlyArray<Intent>,

@@ -2,12 +2,13 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import { describe } from "vitest"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
-import { passTimeUntil, settle, system } from "../support.js"
+import { passTimeUntil, quiet, settle, system } from "../support.js"
 import { note } from "./fixtures.js"
 
 const withRoomFor = (maxWaiting: number) => Effect.provide(system({ queue: { maxWaiting } }))
@@ -100,6 +101,34 @@ describe("a queue with a bound", () => {
       expect((yield* Fiber.join(writing)).every(Either.isRight)).toBe(true)
       expect(yield* counts).toMatchObject({ waiting: 0, inLine: 0 })
     }).pipe(withRoomFor(10)),
+  )
+
+  it.effect("lets nobody wait inside a transaction of his own, in which no worker could make room", () =>
+    Effect.gen(function* () {
+      const service = yield* EntityService
+      const storage = yield* Storage
+      const inputs = ["a", "b", "c"].map((id) => ({ id, content: id }))
+      const outcomes = yield* storage.write(service.createEntities(inputs))
+      expect(outcomes.map(isRefused)).toEqual([false, true, true])
+      expect(yield* counts).toMatchObject({ waiting: 1, boxes: 1 })
+    }).pipe(withRoomFor(1)),
+  )
+
+  it.effect("says in the log that somebody waits, however often he does", () =>
+    Effect.gen(function* () {
+      const queue = yield* EmbeddingQueue
+      const said: Array<unknown> = []
+      const listening = Logger.add(Logger.make(({ message }) => void said.push(message)))
+      for (const id of ["a", "b", "c"]) {
+        yield* queue.enqueue(note(id))
+        const room = yield* Effect.fork(Effect.provide(queue.awaitRoom, listening))
+        yield* TestClock.adjust("10 seconds")
+        yield* queue.dequeueBatch(1)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(room)
+      }
+      expect(said).toEqual([["the queue is full: waiting until a worker has made room"]])
+    }).pipe(withRoomFor(1), Effect.provide(quiet)),
   )
 
   it.effect("tells a caller who waits by himself when there is room", () =>
