@@ -1,9 +1,11 @@
 /**
- * The box and its life. A job goes pending → processing → completed or failed; each rule of that walk
- * is in one place: who may take a job in `Claiming`, how it ends or comes back in `Transitions`. Safety rests on two things only: the token, which a claim bears and every later statement of its
- * holder names, and SQLite's one-writer transactions. So any number of processes may work on one file, a late
- * worker can do no harm, and nothing depends on timers being right. The queue is generic over what it boxes: it
- * knows a Schema and a key, nothing of embeddings.
+ * The box and its life. A job goes pending → processing → completed or failed; each rule of that walk is in one place:
+ * how a box comes in is in `Entering`, who may take it in `Claiming`, what its holder may do in `Holding`, what befalls
+ * it without one in `Housekeeping`, and how a job changes its state, whoever wants it, in `Transitions`. Safety rests
+ * on two things only: the token, which a claim bears and every later statement of its holder names, and SQLite's
+ * one-writer transactions. So any number of processes may work on one file, a late worker can do no harm, and nothing
+ * depends on timers being right. The queue is generic over what it boxes: it knows a Schema and a key, nothing of
+ * embeddings.
  */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Arr from "effect/Array"
@@ -20,7 +22,7 @@ import * as Stream from "effect/Stream"
 import { type Entity, Entity as EntitySchema, type EntityKey, keyOf } from "./Domain/Entity.js"
 import {
   AmbiguousEntityId,
-  ClaimLost,
+  type ClaimLost,
   type EmbeddingError,
   type JobNotFound,
   type QueueFull,
@@ -43,6 +45,7 @@ import * as Boxes from "./EmbeddingQueue/Boxes.js"
 import * as Claiming from "./EmbeddingQueue/Claiming.js"
 import * as ClockJumps from "./EmbeddingQueue/ClockJumps.js"
 import * as Entering from "./EmbeddingQueue/Entering.js"
+import * as Holding from "./EmbeddingQueue/Holding.js"
 import * as Housekeeping from "./EmbeddingQueue/Housekeeping.js"
 import * as Lists from "./EmbeddingQueue/Lists.js"
 import * as Owner from "./EmbeddingQueue/Owner.js"
@@ -224,71 +227,26 @@ export const make = <A, I>(
     const codec = Schema.parseJson(of.schema)
     const encode = Schema.encode(codec)
     const decode = Schema.decode(codec)
-    const announceAll = (jobs: ReadonlyArray<Job>) =>
+    const announce = (jobs: ReadonlyArray<Job>) =>
       storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
-    const announce = (job: Job) => announceAll([job])
     const transitions = Transitions.make({ statements, backoff, announce })
     const lists = Lists.make({ storage, statements })
     const workers = yield* Workers.make({ storage, statements, leaseMillis, owner })
     const clockJumps = yield* ClockJumps.make({ storage, statements, leaseMillis })
     const housekeeping = Housekeeping.make({ storage, statements, transitions, lists, workers, clockJumps })
     const boxes = Boxes.make(decode)
+    const holding = Holding.make<A>({ storage, statements, transitions, announce, leaseMillis })
     const claiming = Claiming.make({ storage, statements, transitions, decode, leaseMillis, owner })
 
     const entering = Entering.make({
       storage,
       statements,
       transitions,
-      announce: announceAll,
+      announce,
       encode,
       key: of.key,
       maxWaiting,
     })
-
-    // ---- the end of a claim ------------------------------------------------------------------------------
-
-    /** Runs a transition on the job in hand, if it is still in hand. */
-    const inHand = (claim: Claim<A>, transition: (held: Job) => Transitions.Changed) =>
-      Rows.heldRow(statements.held(claim.job.generation, claim.token)).pipe(
-        Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: transition })),
-        Effect.flatMap(orLost(claim)),
-        storage.write,
-      )
-
-    const orLost =
-      (claim: Claim<A>) =>
-      (job: Option.Option<Job>): Effect.Effect<Job, ClaimLost> =>
-        Effect.orElseFail(job, () => new ClaimLost({ jobId: claim.job.jobId }))
-
-    const tokensOf = (claims: ReadonlyArray<Claim<A>>) => claims.map((claim) => claim.token)
-    const generationsOf = (claims: ReadonlyArray<Claim<A>>) => claims.map((claim) => claim.job.generation)
-
-    const completeAll = (claims: ReadonlyArray<Claim<A>>, outcome: "stored" | "superseded") =>
-      Effect.gen(function* () {
-        if (claims.length === 0) return []
-        const now = yield* Clock.currentTimeMillis
-        const ended = new Set(
-          yield* Rows.generations(statements.complete(tokensOf(claims), generationsOf(claims), outcome, now)),
-        )
-        const jobs = claims
-          .filter(({ job }) => ended.has(job.generation))
-          .map(({ job }) => completedJob(job, outcome, now))
-        yield* statements.deleteBoxes(jobs.map((job) => job.generation))
-        yield* announceAll(jobs)
-        return jobs
-      }).pipe(storage.join)
-
-    const complete = (claim: Claim<A>, outcome: "stored" | "superseded" = "stored") =>
-      Effect.flatMap(completeAll([claim], outcome), ([job]) => orLost(claim)(Option.fromNullable(job)))
-
-    const stillHeld = (claims: ReadonlyArray<Claim<A>>) =>
-      Effect.map(
-        storage.read(Rows.tokens(statements.stillHeld(tokensOf(claims), generationsOf(claims)))),
-        (tokens) => {
-          const good = new Set(tokens)
-          return claims.filter((claim) => good.has(claim.token))
-        },
-      )
 
     // ---- reading -----------------------------------------------------------------------------------------
 
@@ -315,13 +273,14 @@ export const make = <A, I>(
       nextGeneration: entering.nextGeneration,
       dequeue: Effect.map(claiming.dequeueBatch(1), (claims) => Option.fromNullable(claims[0])),
       dequeueBatch: claiming.dequeueBatch,
-      renew: claiming.renew,
       workAhead: claiming.workAhead,
-      complete,
-      completeAll,
-      stillHeld,
-      fail: (claim, error) => inHand(claim, (job) => transitions.fail(job, error)),
-      release: (claim) => inHand(claim, transitions.release),
+      stillHeld: holding.stillHeld,
+      renew: holding.renew,
+      complete: holding.complete,
+      completeAll: holding.completeAll,
+      fail: holding.fail,
+      crash: holding.crash,
+      release: holding.release,
       getJob: (jobId) => storage.read(item(statements.byJobId(jobId))),
       getStatusByEntityId: (entityId, entityType) =>
         storage.read(
@@ -353,7 +312,6 @@ export const make = <A, I>(
       ),
       cleanup: housekeeping.cleanup,
       resetStuckJobs: housekeeping.resetStuckJobs,
-      crash: housekeeping.crash,
       reclaim: housekeeping.reclaim,
       retryFailed: housekeeping.retryFailed,
       cancel: housekeeping.cancel,
@@ -367,17 +325,6 @@ export const make = <A, I>(
       subscribe: Stream.fromPubSub(hub, { scoped: true }),
     } satisfies Queue<A>
   })
-
-/** What a claimed job becomes when it is completed. */
-const completedJob = (job: Job, outcome: "stored" | "superseded", now: number): Job => ({
-  ...job,
-  status: "completed",
-  outcome,
-  attemptToken: null,
-  leaseUntil: null,
-  updatedAt: now,
-  completedAt: now,
-})
 
 const changeOf = ({ entityId, entityType, jobId, outcome, status }: Job): JobChange => ({
   jobId,

@@ -112,23 +112,5 @@ export const make = <A>(context: {
       // What was claimed must reach the caller: an interruption in between would strand it until its lease ends.
     }).pipe(Effect.uninterruptible)
 
-  const renew = (claims: ReadonlyArray<Claim<A>>) =>
-    Effect.gen(function* () {
-      if (claims.length === 0) return []
-      const now = yield* Clock.currentTimeMillis
-      const kept = yield* storage.write(
-        Rows.tokens(
-          statements.renew(
-            claims.map((claim) => claim.token),
-            claims.map((claim) => claim.job.generation),
-            now + leaseMillis,
-            now,
-          ),
-        ),
-      )
-      const good = new Set(kept)
-      return claims.filter((claim) => !good.has(claim.token))
-    })
-
-  return { workAhead, dequeueBatch, renew }
+  return { workAhead, dequeueBatch }
 }

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { EntityKey } from "../Domain/Entity.js"
 import { JobNotFound, type StorageError } from "../Domain/Errors.js"
-import type { AttemptToken, Job, JobFilter } from "../Domain/Job.js"
+import type { Job, JobFilter } from "../Domain/Job.js"
 import type { Storage } from "../Storage.js"
 import type { ClockJumps } from "./ClockJumps.js"
 import type { Lists } from "./Lists.js"
@@ -27,12 +27,6 @@ import type { Workers } from "./Workers.js"
 export interface RetryFilter extends Pick<JobFilter, "entityType" | "fault" | "errorContains"> {
   readonly jobId?: string | undefined
   readonly outcome?: "exhausted" | "cancelled" | undefined
-}
-
-/** What is known of a claim by whoever holds it. */
-interface Held {
-  readonly job: Job
-  readonly token: AttemptToken
 }
 
 /** One batch of reclaimed jobs per transaction, so that the write lock is never held long. */
@@ -61,18 +55,6 @@ export const make = ({
       const held = yield* Rows.heldRows(rows)
       yield* Effect.forEach(held, (row) => transitions.crashed(row), { discard: true })
       return held.length
-    }).pipe(storage.write)
-
-  const crash = (claims: ReadonlyArray<Held>, reason: string) =>
-    Effect.gen(function* () {
-      // All are looked at before any is put back: who was alone must not change meanwhile.
-      const held = yield* Effect.forEach(claims, ({ job, token }) =>
-        Rows.heldRow(statements.held(job.generation, token)),
-      )
-      const jobs = yield* Effect.forEach(held.flatMap(Option.toArray), (row) =>
-        transitions.crashed(row, reason),
-      )
-      return jobs.flatMap(Option.toArray)
     }).pipe(storage.write)
 
   const reclaimExpired: Effect.Effect<number, StorageError> = Effect.gen(function* () {
@@ -154,7 +136,6 @@ export const make = ({
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         reclaimRows(statements.stuck(now - stuckAfterMs, now)),
       ),
-    crash,
     reclaim,
     retryFailed,
     cancel,

@@ -65,63 +65,71 @@ export type WorkerRow = typeof WorkerRow.Type
 /** A statement that was built and not yet run. */
 export type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
 
-// The parser of a Schema is made once for each of these, not once for each statement: making it costs more than the
-// statement does.
+// The parser of a Schema is made here, once, and not for each statement: making it costs more than the statement does.
+
+/** Every row. */
 const all = <A, I>(row: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknown(Schema.Array(row))
   return <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<A>, E | ParseError> => Effect.flatMap(rows, decode)
 }
 
+/** What each row tells. */
+const each = <A, I, B>(row: Schema.Schema<A, I>, told: (row: A) => B) => {
+  const decoded = all(row)
+  return <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<B>, E | ParseError> =>
+    Effect.map(decoded(rows), (list) => list.map(told))
+}
+
+/** The first row, if there is one. */
 const first = <A, I>(row: Schema.Schema<A, I>) => {
   const decoded = all(row)
   return <E>(rows: Rows<E>): Effect.Effect<Option.Option<A>, E | ParseError> =>
     Effect.map(decoded(rows), ([one]) => Option.fromNullable(one))
 }
 
+/** The row of a statement that always gives one. */
 const only = <A, I>(row: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknown(Schema.NonEmptyArray(row))
   return <E>(rows: Rows<E>): Effect.Effect<A, E | ParseError> =>
-    Effect.map(Effect.flatMap(rows, decode), ([value]) => value)
+    Effect.map(Effect.flatMap(rows, decode), ([one]) => one)
 }
 
-const countRow = only(Schema.Struct({ count: Schema.Int }))
-const waitingRow = only(Schema.Struct({ waiting: Schema.Int }))
-const generationRows = all(Schema.Struct({ generation: Schema.Int }))
-const tokenRows = all(Schema.Struct({ token: AttemptToken }))
-const jobIdRow = first(Schema.Struct({ jobId: JobId }))
-const ownerRows = all(Schema.Struct({ owner: Schema.NullOr(Schema.String) }))
+/** What it tells. */
+const value = <A, I, B>(row: Schema.Schema<A, I>, told: (row: A) => B) => {
+  const decoded = only(row)
+  return <E>(rows: Rows<E>): Effect.Effect<B, E | ParseError> => Effect.map(decoded(rows), told)
+}
+
+const Count = Schema.Struct({ count: Schema.Int })
+const Waiting = Schema.Struct({ waiting: Schema.Int })
+const Generation = Schema.Struct({ generation: Schema.Int })
+const Token = Schema.Struct({ token: AttemptToken })
+const Due = Schema.Struct({ due: Schema.NullOr(Schema.Int) })
+const AttemptNumber = Schema.Struct({ attempt: Schema.Int })
+const OwnerRow = Schema.Struct({ owner: Schema.String })
 
 export const job = first(Job)
 export const jobs = all(Job)
-export const listed = all(ListedJob)
-export const places = all(PlaceRow)
-export const attempts = all(AttemptRow)
-export const attemptNumber = <E>(rows: Rows<E>) =>
-  Effect.map(only(Schema.Struct({ attempt: Schema.Int }))(rows), (row) => row.attempt)
-export const workers = all(WorkerRow)
-export const due = <E>(rows: Rows<E>) =>
-  Effect.map(only(Schema.Struct({ due: Schema.NullOr(Schema.Int) }))(rows), (row) => row.due)
 export const jobRows = all(JobRow)
 export const jobRow = first(JobRow)
 export const lineRows = all(LineRow)
 export const heldRows = all(HeldRow)
 export const heldRow = first(HeldRow)
-export const probe = only(ProbeRow)
-export const waiting = only(Schema.Struct({ pending: Schema.Int, failed: Schema.Int }))
-export const counts = only(CountsRow)
-/** What was taken of the counter, and how many boxes wait. */
-export const taken = only(Schema.Struct({ generation: Schema.Int, waiting: Schema.Int }))
-export const count = <E>(rows: Rows<E>) => Effect.map(countRow(rows), (row) => row.count)
-export const waitingCount = <E>(rows: Rows<E>) => Effect.map(waitingRow(rows), (row) => row.waiting)
 export const replaced = all(ReplacedRow)
-export const generations = <E>(rows: Rows<E>) =>
-  Effect.map(generationRows(rows), (list) => list.map((row) => row.generation))
-export const tokens = <E>(rows: Rows<E>) =>
-  Effect.map(tokenRows(rows), (list) => list.map((row) => row.token))
-export const jobId = <E>(rows: Rows<E>) =>
-  Effect.map(
-    jobIdRow(rows),
-    Option.map((row) => row.jobId),
-  )
-export const owners = <E>(rows: Rows<E>) =>
-  Effect.map(ownerRows(rows), (list) => list.flatMap((row) => (row.owner === null ? [] : [row.owner])))
+export const listed = all(ListedJob)
+export const places = all(PlaceRow)
+export const attempts = all(AttemptRow)
+export const workers = all(WorkerRow)
+export const probe = only(ProbeRow)
+export const counts = only(CountsRow)
+export const waiting = only(Schema.Struct({ pending: Schema.Int, failed: Schema.Int }))
+/** What was taken of the counter, and how many boxes wait. */
+export const taken = only(Schema.Struct({ ...Generation.fields, ...Waiting.fields }))
+export const successor = first(Schema.Struct({ jobId: JobId }))
+export const generations = each(Generation, (row) => row.generation)
+export const tokens = each(Token, (row) => row.token)
+export const owners = each(OwnerRow, (row) => row.owner)
+export const count = value(Count, (row) => row.count)
+export const waitingCount = value(Waiting, (row) => row.waiting)
+export const due = value(Due, (row) => row.due)
+export const attemptNumber = value(AttemptNumber, (row) => row.attempt)

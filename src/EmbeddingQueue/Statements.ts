@@ -33,6 +33,12 @@ export interface ClaimStamp {
   readonly owner: string
 }
 
+/** As much of a claim as tells whether it is still good. */
+export interface InHand {
+  readonly token: AttemptToken
+  readonly job: Pick<Job, "generation">
+}
+
 /** What changes when a job goes back to its line. */
 export interface PutBack {
   readonly lane: Lane
@@ -59,6 +65,11 @@ export const make = (sql: StatementBuilder) => {
   const job = sql.literal(jobColumns)
   const boxed = sql.literal(`${jobColumns}, ${contentColumn}`)
   const held = sql.literal(`${jobColumns}, ${aloneColumn}`)
+  /** A claim is known by its job and its token together: whoever lost either finds nothing. */
+  const isHeld = (claims: ReadonlyArray<InHand>) => sql.part`
+    generation IN (SELECT value FROM json_each(${JSON.stringify(claims.map(({ job }) => job.generation))}))
+    AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(claims.map(({ token }) => token))}))
+    AND status = 'processing'`
   return {
     ...ListStatements.make(sql),
     ...RecordStatements.make(sql),
@@ -82,8 +93,6 @@ export const make = (sql: StatementBuilder) => {
 
     insertBox: (generation: number, content: string) =>
       sql`INSERT INTO embedding_boxes (generation, content) VALUES (${generation}, ${content})`,
-
-    deleteBox: (generation: number) => sql`DELETE FROM embedding_boxes WHERE generation = ${generation}`,
 
     deleteBoxes: (generations: ReadonlyArray<number>) => sql`
       DELETE FROM embedding_boxes WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))`,
@@ -182,17 +191,9 @@ export const make = (sql: StatementBuilder) => {
       ) RETURNING ${boxed}, line`,
 
     /** Renews every claim that still bears its token; the others come back missing. */
-    renew: (
-      tokens: ReadonlyArray<AttemptToken>,
-      generations: ReadonlyArray<number>,
-      leaseUntil: number,
-      now: number,
-    ) => sql`
+    renew: (claims: ReadonlyArray<InHand>, leaseUntil: number, now: number) => sql`
       UPDATE embedding_queue SET lease_until = ${leaseUntil}, updated_at = ${now}
-      WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
-        AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
-        AND status = 'processing'
-      RETURNING attempt_token AS "token"`,
+      WHERE ${isHeld(claims)} RETURNING attempt_token AS "token"`,
 
     /** Ends a live job. Whoever does so for a claim has looked at its token in the same transaction. */
     endLive: (generation: number, ending: Ending) => sql`
@@ -214,32 +215,18 @@ export const make = (sql: StatementBuilder) => {
         last_fault = coalesce(${back.lastFault}, last_fault), updated_at = ${back.now}
       WHERE generation = ${generation} AND status = 'processing' RETURNING ${job}`,
 
-    /** A claim is known by its job and its token together: whoever lost either finds nothing. */
-    held: (generation: number, token: AttemptToken) => sql`
-      SELECT ${held} FROM embedding_queue
-      WHERE generation = ${generation} AND attempt_token = ${token} AND status = 'processing'`,
+    held: (claims: ReadonlyArray<InHand>) => sql`SELECT ${held} FROM embedding_queue WHERE ${isHeld(claims)}`,
 
     /** Which of these claims are still good. */
-    stillHeld: (tokens: ReadonlyArray<AttemptToken>, generations: ReadonlyArray<number>) => sql`
-      SELECT attempt_token AS "token" FROM embedding_queue
-      WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
-        AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
-        AND status = 'processing'`,
+    stillHeld: (claims: ReadonlyArray<InHand>) =>
+      sql`SELECT attempt_token AS "token" FROM embedding_queue WHERE ${isHeld(claims)}`,
 
     /** Ends claims under their tokens: the hot path, one statement for all that are stored together. */
-    complete: (
-      tokens: ReadonlyArray<AttemptToken>,
-      generations: ReadonlyArray<number>,
-      outcome: Outcome,
-      now: number,
-    ) => sql`
+    complete: (claims: ReadonlyArray<InHand>, outcome: Outcome, now: number) => sql`
       UPDATE embedding_queue SET
         status = 'completed', outcome = ${outcome}, attempt_token = NULL, lease_until = NULL,
         updated_at = ${now}, completed_at = ${now}
-      WHERE generation IN (SELECT value FROM json_each(${JSON.stringify(generations)}))
-        AND attempt_token IN (SELECT value FROM json_each(${JSON.stringify(tokens)}))
-        AND status = 'processing'
-      RETURNING generation`,
+      WHERE ${isHeld(claims)} RETURNING generation`,
 
     /** The newest live box of a key that is newer than `generation`. */
     newerLive: (key: EntityKey, generation: number) => sql`
@@ -277,7 +264,9 @@ export const make = (sql: StatementBuilder) => {
       SELECT ${held} FROM embedding_queue
       WHERE status = 'processing' AND claimed_by = ${owner}`,
 
-    owners: () => sql`SELECT DISTINCT claimed_by AS owner FROM embedding_queue WHERE status = 'processing'`,
+    owners: () => sql`
+      SELECT DISTINCT claimed_by AS owner FROM embedding_queue
+      WHERE status = 'processing' AND claimed_by IS NOT NULL`,
 
     failed: (entityType: string | null) => sql`
       SELECT ${boxed} FROM embedding_queue

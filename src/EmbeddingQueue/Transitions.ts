@@ -21,7 +21,7 @@ export interface Context {
   readonly statements: Statements.Statements
   readonly backoff: Backoff.Backoff
   /** Tells followers of the queue, once the transaction has committed. */
-  readonly announce: (job: Job) => Effect.Effect<void>
+  readonly announce: (jobs: ReadonlyArray<Job>) => Effect.Effect<void>
 }
 
 /** The job as it stands after the change, or nothing where its state had changed before. */
@@ -58,11 +58,10 @@ type Next =
   | { readonly to: "failed"; readonly crashCount: number; readonly mishap: Mishap }
 
 export const make = ({ announce, backoff, statements }: Context) => {
-  const changed = (rows: Rows.Rows<SqlError>): Changed =>
-    Effect.tap(Rows.job(rows), Option.match({ onNone: () => Effect.void, onSome: announce }))
+  const changedAll = (rows: Rows.Rows<SqlError>) => Effect.tap(Rows.jobs(rows), announce)
 
-  const changedAll = (rows: Rows.Rows<SqlError>) =>
-    Effect.tap(Rows.jobs(rows), Effect.forEach(announce, { discard: true }))
+  const changed = (rows: Rows.Rows<SqlError>): Changed =>
+    Effect.map(changedAll(rows), ([job]) => Option.fromNullable(job))
 
   const end = (
     job: Pick<Job, "generation">,
@@ -89,7 +88,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
         }),
       )
       // A failed box is the entity and keeps it; a completed job lets go of it.
-      if (status === "completed") yield* statements.deleteBox(job.generation)
+      if (status === "completed") yield* statements.deleteBoxes([job.generation])
       return ended
     })
 
@@ -97,7 +96,11 @@ export const make = ({ announce, backoff, statements }: Context) => {
     end(job, "completed", "superseded", { successor })
 
   /** The successor that makes a job pointless: a newer live box of the same entity. */
-  const newer = (job: Job) => Rows.jobId(statements.newerLive(job, job.generation))
+  const newer = (job: Job) =>
+    Effect.map(
+      Rows.successor(statements.newerLive(job, job.generation)),
+      Option.map(({ jobId }) => jobId),
+    )
 
   const record = (job: Job, mishap: Mishap) =>
     Effect.gen(function* () {
@@ -133,7 +136,6 @@ export const make = ({ announce, backoff, statements }: Context) => {
     })
 
   return {
-    changed,
     changedAll,
     end,
     supersede,
@@ -174,8 +176,8 @@ export const make = ({ announce, backoff, statements }: Context) => {
       leaveHand(job, { ...job, to: "failed", mishap: mishapOf(error, "item") }),
 
     /**
-     * Its worker, or the process that computed for it, died with it in hand. From now on it is claimed alone, so that the next crash convicts or
-     * acquits it; one that crashes its worker alone in hand too often ends as failed.
+     * Its worker, or the process that computed for it, died with it in hand. From now on it is claimed alone, so that
+     * the next crash convicts or acquits it; one that crashes its worker alone in hand too often ends as failed.
      */
     crashed: (held: Rows.HeldRow, reason = "its worker ended with it in hand"): Changed =>
       Effect.gen(function* () {

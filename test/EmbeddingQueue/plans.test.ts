@@ -9,7 +9,7 @@ import { note } from "./fixtures.js"
 
 const stamp = { now: 1000, leaseUntil: 2000, owner: "host:1:x" }
 const key = { entityType: note("a").entityType, entityId: note("a").id }
-const token = AttemptToken.make("t")
+const claim = { token: AttemptToken.make("t"), job: { generation: 1 } }
 const ending = {
   status: "completed",
   outcome: "stored",
@@ -57,15 +57,15 @@ const hotPath: ReadonlyArray<
     (s) => s.probe(),
     ["embedding_queue_ready", "embedding_queue_delayed", "embedding_queue_suspect"],
   ],
-  ["complete", (s) => s.complete([token], [1], "stored", 1000), ["INTEGER PRIMARY KEY"]],
+  ["complete", (s) => s.complete([claim], "stored", 1000), ["INTEGER PRIMARY KEY"]],
   ["endLive", (s) => s.endLive(1, ending), ["INTEGER PRIMARY KEY"]],
   ["putBack", (s) => s.putBack(1, back), ["INTEGER PRIMARY KEY"]],
-  ["held", (s) => s.held(1, token), ["INTEGER PRIMARY KEY", "embedding_queue_lease"]],
-  ["renew", (s) => s.renew([token], [1], 2000, 1000), ["INTEGER PRIMARY KEY"]],
+  ["held", (s) => s.held([claim]), ["INTEGER PRIMARY KEY", "embedding_queue_lease"]],
+  ["renew", (s) => s.renew([claim], 2000, 1000), ["INTEGER PRIMARY KEY"]],
   ["liveOfKey", (s) => s.liveOfKey(key), ["embedding_queue_live"]],
   ["liveOfKeys", (s) => s.liveOfKeys([key]), ["embedding_queue_live", "INTEGER PRIMARY KEY"]],
   ["replaceable", (s) => s.replaceable([key]), ["embedding_queue_live"]],
-  ["stillHeld", (s) => s.stillHeld([token], [1]), ["INTEGER PRIMARY KEY"]],
+  ["stillHeld", (s) => s.stillHeld([claim]), ["INTEGER PRIMARY KEY"]],
   ["deleteBoxes", (s) => s.deleteBoxes([1]), ["INTEGER PRIMARY KEY"]],
   ["newerLive", (s) => s.newerLive(key, 1), ["embedding_queue_live"]],
   ["livePage", (s) => s.livePage("[]", ["", ""], 10), ["embedding_queue_live"]],
