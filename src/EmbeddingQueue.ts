@@ -181,8 +181,8 @@ export interface Queue<A> {
 
   /** Writes on the board how the worker of this process stands. Removed at the end of the queue's scope. */
   readonly report: (report: WorkerReport) => Effect.Effect<void, StorageError>
-  /** Takes this process off the board. */
-  readonly signOff: Effect.Effect<void, StorageError>
+  /** Takes this process off the board, or leaves it to others to see that it is gone: never fails, nor waits long. */
+  readonly signOff: Effect.Effect<void>
   /** Who works on this database, in any process; those that are certainly dead are left out. */
   readonly workers: Effect.Effect<ReadonlyArray<Worker>, StorageError>
 

@@ -31,9 +31,7 @@ export interface Layered {
 export class EntityOverlay extends Context.Tag("embedbox/EntityOverlay")<
   EntityOverlay,
   {
-    /** Box and row of a key. */
-    readonly layers: (key: EntityKey) => Effect.Effect<Layered, StorageError>
-    /** The same of several keys, in their order; for one whose newest version cannot be read, why. */
+    /** Box and row of each key, in their order; for one whose newest version cannot be read, why. */
     readonly layersOf: (
       keys: ReadonlyArray<EntityKey>,
     ) => Effect.Effect<ReadonlyArray<Either.Either<Layered, StorageError>>, StorageError>
@@ -108,10 +106,10 @@ export const make = Effect.gen(function* () {
       )
     })
 
-  const layers = (key: EntityKey) =>
-    Effect.flatMap(layersOf([key]), ([one]) => one ?? Effect.dieMessage("a key without an answer"))
-
-  const find = (key: EntityKey) => Effect.map(layers(key), viewOf)
+  const find = (key: EntityKey) =>
+    Effect.flatMap(layersOf([key]), ([one]) =>
+      one === undefined ? Effect.succeedNone : Effect.map(one, viewOf),
+    )
 
   const resolveTyped = (entityId: string, entityType: string) =>
     Effect.gen(function* () {
@@ -192,7 +190,7 @@ export const make = Effect.gen(function* () {
       return [...views, ...(yield* page({ ...wanted, after, limit: damaged.length }))]
     })
 
-  return EntityOverlay.of({ layers, layersOf, find, resolve, page })
+  return EntityOverlay.of({ layersOf, find, resolve, page })
 })
 
 export const layer: Layer.Layer<EntityOverlay, never, EmbeddingQueue | EntityRepository> = Layer.effect(

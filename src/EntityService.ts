@@ -64,9 +64,10 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       options?: CreateOptions,
     ) => Effect.Effect<Receipt, BadWrite | EntityAlreadyExists>
     /**
-     * Boxes many new entities, in their order, in bounded transactions, and waits for room where the queue is full
-     * (not inside a transaction of the caller's, in which nobody could make any). Answers for each, in order: its receipt, or why it has none. Entities before one that is refused are boxed, and
-     * so are those after it; only trouble with the database ends it, and then all that was not boxed says so.
+     * Boxes many new entities, in their order, in bounded transactions, and waits for room where the queue is full (not
+     * inside a transaction of the caller's, in which nobody could make any). Answers for each, in order: its receipt, or
+     * why it has none. Entities before one that is refused are boxed, and so are those after it; only trouble with the
+     * database ends it, and then all that was not boxed says so.
      */
     readonly createEntities: (
       inputs: ReadonlyArray<EntityInput>,

@@ -7,22 +7,19 @@
  */
 import Database from "better-sqlite3"
 import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Path from "node:path"
-import * as Chunker from "../../src/Chunker.js"
 import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import * as Vector from "../../src/Domain/Vector.js"
 import { Embedder } from "../../src/Embedder.js"
 import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as EmbeddingWorker from "../../src/EmbeddingWorker.js"
-import * as EntityOverlay from "../../src/EntityOverlay.js"
-import * as EntityRepository from "../../src/EntityRepository.js"
 import * as EntityService from "../../src/EntityService.js"
-import * as Search from "../../src/Search.js"
+import * as Shell from "../../src/Shell.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
-import * as VectorIndex from "../../src/VectorIndex.js"
 import * as Bare from "./queue/bare.js"
 import {
   argument,
@@ -70,10 +67,7 @@ const instant = (reached: Reached) =>
   )
 
 const system = (filename: string, reached: Reached = () => {}) =>
-  EntityService.layer.pipe(
-    Layer.provideMerge(Search.layer),
-    Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
-    Layer.provideMerge(Layer.mergeAll(EmbeddingQueue.layer, EntityRepository.layer, Chunker.layer)),
+  Shell.services({ leaseDuration: Duration.seconds(30), maxWaiting: Number.POSITIVE_INFINITY }).pipe(
     Layer.provideMerge(Layer.merge(Sqlite.layer({ filename }), instant(reached))),
   )
 

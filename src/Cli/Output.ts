@@ -97,8 +97,8 @@ export const Status = Schema.Struct({
   ),
 })
 
-/** `embedbox job`; times in milliseconds since the epoch. */
-export const Job = Schema.Struct({
+/** What every document tells of a job. */
+const jobFields = {
   jobId: Schema.String,
   entityType: Schema.String,
   entityId: Schema.String,
@@ -106,10 +106,15 @@ export const Job = Schema.Struct({
   outcome: Schema.NullOr(Outcome),
   /** The job that took over, when the outcome is `superseded`. */
   successor: Schema.NullOr(Schema.String),
-  /** Why it failed, or why its last attempt did. */
-  error: Schema.NullOr(Schema.String),
-  /** Whose fault that was. */
-  fault: Schema.NullOr(Fault),
+}
+
+/** Why a job failed, or why its last attempt did, and whose fault that was. */
+const failureFields = { error: Schema.NullOr(Schema.String), fault: Schema.NullOr(Fault) }
+
+/** `embedbox job`; times in milliseconds since the epoch. */
+export const Job = Schema.Struct({
+  ...jobFields,
+  ...failureFields,
   /** Attempts that went wrong, oldest first: the newest twenty. */
   attempts: Schema.Array(
     Schema.Struct({
@@ -130,12 +135,7 @@ export const Job = Schema.Struct({
 export const Jobs = Schema.Struct({
   jobs: Schema.Array(
     Schema.Struct({
-      jobId: Schema.String,
-      entityType: Schema.String,
-      entityId: Schema.String,
-      status: JobStatus,
-      outcome: Schema.NullOr(Outcome),
-      successor: Schema.NullOr(Schema.String),
+      ...jobFields,
       priority: Schema.Number,
       /** Attempts that went wrong so far. */
       failedAttempts: Schema.Number,
@@ -143,8 +143,7 @@ export const Jobs = Schema.Struct({
       retryCount: Schema.Number,
       maxRetries: Schema.Number,
       crashCount: Schema.Number,
-      error: Schema.NullOr(Schema.String),
-      fault: Schema.NullOr(Fault),
+      ...failureFields,
       createdAt: Schema.Number,
       /** When it is due, while it waits. */
       scheduledFor: Schema.Number,
@@ -160,12 +159,7 @@ export const Retried = Schema.Struct({ retried: Schema.Number })
 
 /** `embedbox cancel`: how the job stands now, and whether this is what ended it. */
 export const Cancelled = Schema.Struct({
-  jobId: Schema.String,
-  entityType: Schema.String,
-  entityId: Schema.String,
-  status: JobStatus,
-  outcome: Schema.NullOr(Outcome),
-  successor: Schema.NullOr(Schema.String),
+  ...jobFields,
   cancelled: Schema.Boolean,
 })
 

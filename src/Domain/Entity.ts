@@ -149,6 +149,9 @@ export const keyOf = (entity: Entity): EntityKey => ({ entityType: entity.entity
 /** A key as one text that no other key has: for maps. */
 export const keyText = ({ entityId, entityType }: EntityKey): string => `${entityType}\u0000${entityId}`
 
-/** Keys as JSON: one parameter of a statement, whatever their number. A list of parameters would be another statement for each length. */
+/**
+ * Keys as JSON: one parameter of a statement, whatever their number. A list of parameters would be another statement for
+ * each length.
+ */
 export const keyList = (keys: ReadonlyArray<EntityKey>): string =>
   JSON.stringify(keys.map(({ entityId, entityType }) => [entityType, entityId]))

@@ -65,11 +65,16 @@ export const make = ({
         )
       })
 
-    const signOff: Effect.Effect<void, StorageError> = Effect.gen(function* () {
+    const takeOff = Effect.gen(function* () {
       if (!(yield* Ref.get(onBoard))) return
       yield* storage.write(statements.removeNotice(owner))
       yield* Ref.set(onBoard, false)
     })
+
+    // For finalizers: they are uninterruptible, and a timeout must be able to interrupt what it times.
+    const signOff: Effect.Effect<void> = Effect.timeout(Effect.interruptible(takeOff), patience).pipe(
+      Effect.catchAllCause((cause) => Effect.logDebug("a worker could not be signed off", cause)),
+    )
 
     // Clocks are set back and forth: what stands far in the future is as silent as what lies far in the past.
     const silentFor = (beatAt: number, now: number) => Math.abs(now - beatAt)
@@ -98,12 +103,7 @@ export const make = ({
       })
     })
 
-    yield* Effect.addFinalizer(() =>
-      // A finalizer is uninterruptible, and a timeout must be able to interrupt what it times.
-      Effect.timeout(Effect.interruptible(signOff), patience).pipe(
-        Effect.catchAllCause((cause) => Effect.logDebug("a worker could not be signed off", cause)),
-      ),
-    )
+    yield* Effect.addFinalizer(() => signOff)
 
     return { report, signOff, workers, sweep }
   })

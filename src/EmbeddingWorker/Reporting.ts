@@ -10,9 +10,6 @@ import type * as Scope from "effect/Scope"
 import type { WorkerReport } from "../Domain/Worker.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 
-/** How long a worker that ends waits for the database to take its name off: others will see that it is gone. */
-const patience = "1 second"
-
 /** Reports as long as the scope lasts, then signs off. Whoever opens `news` has a report made at once. */
 export const start = ({
   every,
@@ -30,10 +27,7 @@ export const start = ({
         ? Effect.interrupt
         : Effect.logDebug("how this worker stands could not be told", cause),
     )
-    yield* Effect.addFinalizer(() =>
-      // A finalizer is uninterruptible, and a timeout must be able to interrupt what it times.
-      quietly(Effect.timeout(Effect.interruptible(queue.signOff), patience)),
-    )
+    yield* Effect.addFinalizer(() => queue.signOff)
     yield* news.close.pipe(
       Effect.zipRight(quietly(Effect.flatMap(status, queue.report))),
       Effect.zipRight(Effect.race(news.await, Effect.sleep(every))),

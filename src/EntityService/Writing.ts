@@ -242,7 +242,8 @@ export const make = Effect.gen(function* () {
 
   /**
    * Makes many writes, in their order and in bounded transactions, waiting for room where the queue is full (inside a
-   * transaction of the caller's no worker could make any: there `QueueFull` is the answer). Answers for each. Trouble with the database ends it: the writes of that transaction and all after it bear that error.
+   * transaction of the caller's no worker could make any: there `QueueFull` is the answer). Answers for each. Trouble
+   * with the database ends it: the writes of that transaction and all after it bear that error.
    */
   const writeAll = (
     intents: ReadonlyArray<Intent>,
