@@ -7,7 +7,6 @@
  * depends on timers being right. The queue is generic over what it boxes: it knows a Schema and a key, nothing of
  * embeddings.
  */
-import type { SqlError } from "@effect/sql/SqlError"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -16,7 +15,9 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type Entity, Entity as EntitySchema, type EntityKey, keyOf } from "./Domain/Entity.js"
@@ -53,7 +54,9 @@ import * as Rows from "./EmbeddingQueue/Rows.js"
 import * as Statements from "./EmbeddingQueue/Statements.js"
 import * as Transitions from "./EmbeddingQueue/Transitions.js"
 import * as Workers from "./EmbeddingQueue/Workers.js"
-import { Storage } from "./Storage.js"
+import type { Announce } from "./EmbeddingQueue/Transitions.js"
+import { type Statement, Storage } from "./Storage.js"
+import * as Step from "./Storage/Step.js"
 
 export type { EnqueueOptions, Entry } from "./EmbeddingQueue/Entering.js"
 export { defaultMaxRetries } from "./EmbeddingQueue/Entering.js"
@@ -78,13 +81,13 @@ export interface Queue<A> {
   /** Boxes several in one transaction, each as `enqueue` does: for each, in order, its job or why there is none. */
   readonly enqueueAll: (
     entries: ReadonlyArray<Entering.Entry<A>>,
-  ) => Effect.Effect<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError>
+  ) => Step.Step<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError>
   /** Waits until fewer boxes wait than may, and says so in the log. Not inside a transaction: no worker could make room. */
   readonly awaitRoom: Effect.Effect<void, StorageError>
   /** Enters a job that is done already (embedded inline), so that its receipt can be asked for. */
   readonly enterStored: (key: EntityKey) => Effect.Effect<Job, StorageError>
   /** A number higher than that of any write before. Only inside a transaction. */
-  readonly nextGeneration: Effect.Effect<number, StorageError>
+  readonly nextGeneration: Step.Step<number, StorageError>
 
   readonly dequeue: Effect.Effect<Option.Option<Claim<A>>, StorageError>
   /** Claims up to `n` jobs, or one suspect and nothing beside it. `suspects: false` leaves those in their lane. */
@@ -101,11 +104,9 @@ export interface Queue<A> {
   readonly completeAll: (
     claims: ReadonlyArray<Claim<A>>,
     outcome: "stored" | "superseded",
-  ) => Effect.Effect<ReadonlyArray<Job>, StorageError>
+  ) => Step.Step<ReadonlyArray<Job>, StorageError>
   /** Those that are still good: in a transaction, they stay so until its end. */
-  readonly stillHeld: (
-    claims: ReadonlyArray<Claim<A>>,
-  ) => Effect.Effect<ReadonlyArray<Claim<A>>, StorageError>
+  readonly stillHeld: (claims: ReadonlyArray<Claim<A>>) => Step.Step<ReadonlyArray<Claim<A>>, StorageError>
   /** An `item` fault spends an attempt and backs off, or ends the job; any other puts it back unharmed. */
   readonly fail: (claim: Claim<A>, error: EmbeddingError) => Effect.Effect<Job, ClaimLost | StorageError>
   /**
@@ -135,7 +136,7 @@ export interface Queue<A> {
   /** The same of several keys, in no particular order; a key without a live box is left out. */
   readonly liveBoxesOf: (
     keys: ReadonlyArray<EntityKey>,
-  ) => Effect.Effect<ReadonlyArray<Readable<Box<A>>>, StorageError>
+  ) => Step.Step<ReadonlyArray<Readable<Box<A>>>, StorageError>
   /** The keys, one of each type, that have this id and a live box. */
   readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
   readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Readable<Box<A>>>, StorageError>
@@ -213,6 +214,12 @@ export const defaults: Options = {
   maxWaiting: Number.POSITIVE_INFINITY,
 }
 
+/** What a Schema without a transformation encodes is the value itself: checking it again would cost as much as its box. */
+const encoderOf = <A, I>(schema: Schema.Schema<A, I>): ((content: A) => Either.Either<string, ParseError>) =>
+  SchemaAST.typeAST(schema.ast) === schema.ast
+    ? (content) => Either.right(JSON.stringify(content))
+    : Schema.encodeEither(Schema.parseJson(schema))
+
 /** A queue over any content that has a Schema and a key. */
 export const make = <A, I>(
   of: { readonly schema: Schema.Schema<A, I>; readonly key: (content: A) => EntityKey },
@@ -225,10 +232,9 @@ export const make = <A, I>(
     const hub = yield* Effect.acquireRelease(PubSub.sliding<JobChange>(4096), PubSub.shutdown)
     const statements = Statements.make(storage.statement)
     const codec = Schema.parseJson(of.schema)
-    const encode = Schema.encode(codec)
-    const decode = Schema.decode(codec)
-    const announce = (jobs: ReadonlyArray<Job>) =>
-      storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
+    const encode = encoderOf(of.schema)
+    const decode = Schema.decodeEither(codec)
+    const announce: Announce = (jobs) => storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
     const transitions = Transitions.make({ statements, backoff, announce })
     const lists = Lists.make({ storage, statements })
     const workers = yield* Workers.make({ storage, statements, leaseMillis, owner })
@@ -250,11 +256,10 @@ export const make = <A, I>(
 
     // ---- reading -----------------------------------------------------------------------------------------
 
-    const item = (rows: Rows.Rows<SqlError>) =>
-      Effect.flatMap(Rows.jobRow(rows), Effect.transposeMapOption(boxes.item))
+    const item = (rows: Statement) => Step.map(Rows.jobRow(rows), Option.map(boxes.item))
 
-    const open = (rows: Rows.Rows<SqlError>) =>
-      storage.read(Effect.flatMap(Rows.jobRows(rows), Effect.forEach(boxes.open)))
+    const open = (rows: Statement) =>
+      storage.query(Step.map(Rows.jobRows(rows), (list) => list.map(boxes.open)))
 
     const byIdAlone = (entityId: string) =>
       Effect.gen(function* () {
@@ -262,7 +267,7 @@ export const make = <A, I>(
         if (rows.length > 1) {
           return yield* new AmbiguousEntityId({ entityId, entityTypes: rows.map((row) => row.entityType) })
         }
-        return yield* Effect.transposeMapOption(Option.fromNullable(rows[0]), boxes.item)
+        return Option.map(Option.fromNullable(rows[0]), boxes.item)
       })
 
     return {
@@ -295,7 +300,7 @@ export const make = <A, I>(
                 Option.some,
               ),
         ),
-      liveBoxesOf: (keys) => Effect.map(open(statements.liveOfKeys(keys)), Boxes.newestOfEach),
+      liveBoxesOf: (keys) => Step.map(open(statements.liveOfKeys(keys)), Boxes.newestOfEach),
       liveByEntityId: (entityId) => storage.read(Rows.jobRows(statements.liveByEntityId(entityId))),
       liveBoxes: (page) =>
         open(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),

@@ -16,6 +16,8 @@ import type { Box, EmbeddingState } from "./Domain/Job.js"
 import type { Readable, Unreadable } from "./Domain/Unreadable.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityRepository, type Page, type StoredEntity } from "./EntityRepository.js"
+import { Storage } from "./Storage.js"
+import * as Step from "./Storage/Step.js"
 
 /** An entity as it is read: the newest version, and how its embedding stands. */
 export interface EntityView extends Entity {
@@ -34,7 +36,7 @@ export class EntityOverlay extends Context.Tag("embedbox/EntityOverlay")<
     /** Box and row of each key, in their order; for one whose newest version cannot be read, why. */
     readonly layersOf: (
       keys: ReadonlyArray<EntityKey>,
-    ) => Effect.Effect<ReadonlyArray<Either.Either<Layered, StorageError>>, StorageError>
+    ) => Step.Step<ReadonlyArray<Either.Either<Layered, StorageError>>, StorageError>
     /** The newest version. One that cannot be read is `StorageError` ("InvalidRow"), never the older one behind it. */
     readonly find: (key: EntityKey) => Effect.Effect<Option.Option<EntityView>, StorageError>
     /** The key that an id, with or without its type, stands for. */
@@ -83,28 +85,31 @@ const byKey = <A>(all: ReadonlyArray<Readable<A>>, key: (one: A) => EntityKey) =
 const compareText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
 export const make = Effect.gen(function* () {
+  const storage = yield* Storage
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
 
   const layersOf = (keys: ReadonlyArray<EntityKey>) =>
-    Effect.gen(function* () {
-      const boxes = byKey(yield* queue.liveBoxesOf(keys), ({ job }) => job)
-      const rows = byKey(yield* repository.findAll(keys), ({ entity }) => keyOf(entity))
-      return keys.map(keyText).map(
-        (name): Either.Either<Layered, StorageError> =>
-          Either.gen(function* () {
-            const box = boxes.get(name)
-            const live = box === undefined ? undefined : yield* Either.mapLeft(box, errorOf)
-            const row = rows.get(name)
-            // Behind a box that can be read, a damaged row is of no account: it will be replaced.
-            const stored =
-              row === undefined || (live !== undefined && Either.isLeft(row))
-                ? undefined
-                : yield* Either.mapLeft(row, errorOf)
-            return { live: Option.fromNullable(live), stored: Option.fromNullable(stored) }
-          }),
-      )
-    })
+    storage.query(
+      Step.gen(function* () {
+        const boxes = byKey(yield* queue.liveBoxesOf(keys), ({ job }) => job)
+        const rows = byKey(yield* repository.findAll(keys), ({ entity }) => keyOf(entity))
+        return keys.map(keyText).map(
+          (name): Either.Either<Layered, StorageError> =>
+            Either.gen(function* () {
+              const box = boxes.get(name)
+              const live = box === undefined ? undefined : yield* Either.mapLeft(box, errorOf)
+              const row = rows.get(name)
+              // Behind a box that can be read, a damaged row is of no account: it will be replaced.
+              const stored =
+                row === undefined || (live !== undefined && Either.isLeft(row))
+                  ? undefined
+                  : yield* Either.mapLeft(row, errorOf)
+              return { live: Option.fromNullable(live), stored: Option.fromNullable(stored) }
+            }),
+        )
+      }),
+    )
 
   const find = (key: EntityKey) =>
     Effect.flatMap(layersOf([key]), ([one]) =>
@@ -193,7 +198,5 @@ export const make = Effect.gen(function* () {
   return EntityOverlay.of({ layersOf, find, resolve, page })
 })
 
-export const layer: Layer.Layer<EntityOverlay, never, EmbeddingQueue | EntityRepository> = Layer.effect(
-  EntityOverlay,
-  make,
-)
+export const layer: Layer.Layer<EntityOverlay, never, Storage | EmbeddingQueue | EntityRepository> =
+  Layer.effect(EntityOverlay, make)

@@ -29,7 +29,8 @@ import { titleOf } from "./Domain/Text.js"
 import * as Unreadable from "./Domain/Unreadable.js"
 import type { Readable } from "./Domain/Unreadable.js"
 import * as Vector from "./Domain/Vector.js"
-import { type LowLevelError, Storage } from "./Storage.js"
+import { type Statement, Storage } from "./Storage.js"
+import * as Step from "./Storage/Step.js"
 
 /** A stored row: the entity and what it was stored by. */
 export interface StoredEntity {
@@ -86,7 +87,7 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
     /** The stored rows of these keys, in no particular order; a key without one is left out. */
     readonly findAll: (
       keys: ReadonlyArray<EntityKey>,
-    ) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+    ) => Step.Step<ReadonlyArray<Readable<StoredEntity>>, StorageError>
     /** The keys of the stored entities, of any type, that bear this id. */
     readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
     readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
@@ -96,15 +97,13 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
     /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
     readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
     /** The same for several of different keys, all in one transaction. */
-    readonly storeAll: (
-      embedded: ReadonlyArray<Embedded>,
-    ) => Effect.Effect<ReadonlyArray<boolean>, StorageError>
+    readonly storeAll: (embedded: ReadonlyArray<Embedded>) => Step.Step<ReadonlyArray<boolean>, StorageError>
     /** Changes the row but not its vectors: the text to embed is the same. */
-    readonly storeUnembedded: (stored: StoredEntity) => Effect.Effect<boolean, StorageError>
+    readonly storeUnembedded: (stored: StoredEntity) => Step.Step<boolean, StorageError>
     /** Makes the words of this version findable, unless a newer one is. */
-    readonly indexText: (entity: Entity, generation: number) => Effect.Effect<void, StorageError>
+    readonly indexText: (entity: Entity, generation: number) => Step.Step<void, StorageError>
     /** The same for several of different keys, all in one transaction. */
-    readonly indexTexts: (versions: ReadonlyArray<Version>) => Effect.Effect<void, StorageError>
+    readonly indexTexts: (versions: ReadonlyArray<Version>) => Step.Step<void, StorageError>
     /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
     readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
 
@@ -163,14 +162,16 @@ const VectorRowSchema = Schema.Struct({
   vector: Schema.Uint8ArrayFromSelf,
 })
 
-const decodeEntities = Schema.decodeUnknown(Schema.Array(EntityRow))
-const decodeMatches = Schema.decodeUnknown(Schema.Array(MatchRow))
-const decodeVectors = Schema.decodeUnknown(Schema.Array(VectorRowSchema))
-const decodeTexts = Schema.decodeUnknown(Schema.Array(Schema.Struct({ text: Schema.String })))
-const decodeKeys = Schema.decodeUnknown(Schema.Array(KeyRow))
+const decodeEntities = Schema.decodeUnknownEither(Schema.Array(EntityRow))
+const decodeMatches = Schema.decodeUnknownEither(Schema.Array(MatchRow))
+const decodeVectors = Schema.decodeUnknownEither(Schema.Array(VectorRowSchema))
+const decodeTexts = Schema.decodeUnknownEither(Schema.Array(Schema.Struct({ text: Schema.String })))
+const decodeKeys = Schema.decodeUnknownEither(Schema.Array(KeyRow))
 const decodeMetadata = Schema.decodeEither(Metadata)
-const decodeDocs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ ...KeyRow.fields, doc: Schema.Int })))
-const decodeCount = Schema.decodeUnknown(Schema.NonEmptyArray(Schema.Struct({ count: Schema.Int })))
+const decodeDocs = Schema.decodeUnknownEither(
+  Schema.Array(Schema.Struct({ ...KeyRow.fields, doc: Schema.Int })),
+)
+const decodeCount = Schema.decodeUnknownEither(Schema.NonEmptyArray(Schema.Struct({ count: Schema.Int })))
 
 const toStored = ({ metadata, ...row }: typeof EntityRow.Type): Readable<StoredEntity> => {
   const { generation, inputHash, jobId, ...fields } = row
@@ -188,17 +189,18 @@ const toVector = (bytes: Uint8Array): Float32Array =>
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const { sql, statement } = storage
-  const columns = sql.literal(`
+  const columns = statement.literal(`
     entity_type AS "entityType", entity_id AS id, generation, job_id AS "jobId", created, updated,
     content_hash AS "contentHash", input_hash AS "inputHash", metadata, content`)
-  const isOf = (key: EntityKey) => sql`entity_type = ${key.entityType} AND entity_id = ${key.entityId}`
+  const isOf = (key: EntityKey) =>
+    statement.part`entity_type = ${key.entityType} AND entity_id = ${key.entityId}`
   const isAmong = (entityTypes: ReadonlyArray<string>) => {
     const list = JSON.stringify(entityTypes)
-    return sql`(${list} = '[]' OR entity_type IN (SELECT value FROM json_each(${list})))`
+    return statement.part`(${list} = '[]' OR entity_type IN (SELECT value FROM json_each(${list})))`
   }
-  const entities = (rows: Effect.Effect<ReadonlyArray<unknown>, LowLevelError>) =>
-    Effect.map(Effect.flatMap(rows, decodeEntities), (list) => list.map(toStored)).pipe(storage.read)
-  const first = (rows: Effect.Effect<ReadonlyArray<unknown>, LowLevelError>) =>
+  const entities = (rows: Statement) =>
+    storage.query(Step.map(Step.mapEither(rows, decodeEntities), (list) => list.map(toStored)))
+  const first = (rows: Statement) =>
     Effect.flatMap(entities(rows), ([row]) =>
       row === undefined
         ? Effect.succeedNone
@@ -208,32 +210,40 @@ export const make = Effect.gen(function* () {
           ),
     )
 
+  // A lone one by a plain row: a table of JSON costs more than the rest of the statement.
+  const docsOf = (versions: ReadonlyArray<Version>): Statement => {
+    const [one, ...more] = versions
+    const list = versions.map(({ entity, generation }) => [entity.entityType, entity.id, generation])
+    const rows =
+      one !== undefined && more.length === 0
+        ? statement.part`VALUES (${one.entity.entityType}, ${one.entity.id}, ${one.generation})`
+        : // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
+          statement.part`SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(list)}) WHERE true`
+    return statement`INSERT INTO entity_texts (entity_type, entity_id, generation) ${rows}
+      ON CONFLICT (entity_type, entity_id) DO UPDATE SET generation = excluded.generation
+        WHERE excluded.generation > entity_texts.generation
+      RETURNING doc, entity_type AS "entityType", entity_id AS "entityId"`
+  }
+
   // The full-text rows come last and together: FTS5 gathers words in memory, and writes them out whenever a statement
   // on another table makes a savepoint.
   const indexTexts = (versions: ReadonlyArray<Version>) =>
-    Effect.gen(function* () {
-      const list = versions.map(({ entity, generation }) => [entity.entityType, entity.id, generation])
-      const docs = yield* Effect.flatMap(
-        // Without a WHERE, SQLite takes ON CONFLICT for the condition of a join.
-        statement`INSERT INTO entity_texts (entity_type, entity_id, generation)
-          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(list)}) WHERE true
-          ON CONFLICT (entity_type, entity_id) DO UPDATE SET generation = excluded.generation
-            WHERE excluded.generation > entity_texts.generation
-          RETURNING doc, entity_type AS "entityType", entity_id AS "entityId"`,
-        decodeDocs,
-      )
-      if (docs.length === 0) return
-      const texts = new Map(versions.map(({ entity }) => [keyText(keyOf(entity)), entity]))
-      for (const { doc, ...key } of docs) {
-        const entity = texts.get(keyText(key))
-        if (entity === undefined) continue
-        yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
-          VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`
-      }
-    }).pipe(storage.join)
+    storage.transact(
+      Step.gen(function* () {
+        const docs = yield* Step.mapEither(docsOf(versions), decodeDocs)
+        if (docs.length === 0) return
+        const texts = new Map(versions.map(({ entity }) => [keyText(keyOf(entity)), entity]))
+        for (const { doc, ...key } of docs) {
+          const entity = texts.get(keyText(key))
+          if (entity === undefined) continue
+          yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
+            VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`
+        }
+      }),
+    )
 
   const upsertRow = ({ entity, generation, inputHash, jobId }: StoredEntity) =>
-    Effect.map(
+    Step.map(
       statement`INSERT INTO entities (
           entity_type, entity_id, generation, job_id, created, updated, content_hash, input_hash, metadata, content
         ) VALUES (
@@ -249,30 +259,35 @@ export const make = Effect.gen(function* () {
     )
 
   const storeAll = (all: ReadonlyArray<Embedded>) =>
-    Effect.gen(function* () {
-      const stored = yield* Effect.forEach(all, upsertRow)
-      const rows = all.filter((_, at) => stored[at])
-      // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
-      yield* statement`DELETE FROM entity_vectors WHERE (entity_type, entity_id) IN (
-        SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
-      for (const { chunks, entity, fingerprint } of rows) {
-        for (const [at, chunk] of chunks.entries()) {
-          yield* statement`
-            INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
-            VALUES (${entity.entityType}, ${entity.id}, ${at}, ${fingerprint}, ${chunk.inputHash},
-              ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`
+    storage.transact(
+      Step.gen(function* () {
+        const stored: Array<boolean> = []
+        for (const one of all) stored.push(yield* upsertRow(one))
+        const rows = all.filter((_, at) => stored[at])
+        // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
+        yield* statement`DELETE FROM entity_vectors WHERE (entity_type, entity_id) IN (
+          SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
+        for (const { chunks, entity, fingerprint } of rows) {
+          for (const [at, chunk] of chunks.entries()) {
+            yield* statement`
+              INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
+              VALUES (${entity.entityType}, ${entity.id}, ${at}, ${fingerprint}, ${chunk.inputHash},
+                ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`
+          }
         }
-      }
-      yield* indexTexts(rows)
-      return stored
-    }).pipe(storage.join)
+        yield* indexTexts(rows)
+        return stored
+      }),
+    )
 
   const storeUnembedded = (stored: StoredEntity) =>
-    Effect.gen(function* () {
-      if (!(yield* upsertRow(stored))) return false
-      yield* indexTexts([stored])
-      return true
-    }).pipe(storage.write)
+    storage.transact(
+      Step.gen(function* () {
+        if (!(yield* upsertRow(stored))) return false
+        yield* indexTexts([stored])
+        return true
+      }),
+    )
 
   const remove = (key: EntityKey) =>
     Effect.gen(function* () {
@@ -301,9 +316,9 @@ export const make = Effect.gen(function* () {
           WHERE entity_id = ${entityId} ORDER BY entity_type`,
         decodeKeys,
       ).pipe(storage.read),
-    findByJob: (jobId) => first(sql`SELECT ${columns} FROM entities WHERE job_id = ${jobId} LIMIT 1`),
+    findByJob: (jobId) => first(statement`SELECT ${columns} FROM entities WHERE job_id = ${jobId} LIMIT 1`),
     page: ({ after, entityTypes, limit }) =>
-      entities(sql`SELECT ${columns} FROM entities
+      entities(statement`SELECT ${columns} FROM entities
         WHERE (entity_type, entity_id) > (${after[0]}, ${after[1]}) AND ${isAmong(entityTypes)}
         ORDER BY entity_type, entity_id LIMIT ${limit}`),
     count: Effect.map(

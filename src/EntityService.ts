@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
@@ -37,6 +37,7 @@ import * as Writing from "./EntityService/Writing.js"
 import type { CreateOptions, Intent, WriteReceipt } from "./EntityService/Writing.js"
 import { Search } from "./Search.js"
 import { Storage } from "./Storage.js"
+import * as Traced from "./Storage/Traced.js"
 
 export interface ListOptions {
   /** Only these types; all when absent or empty. */
@@ -138,19 +139,18 @@ export const make = Effect.gen(function* () {
   const search = yield* Search
   const writing = yield* Writing.make
 
-  const newEntityId = Effect.map(Clock.currentTimeMillis, (msecs) => EntityId.make(timeOrderedId(msecs)))
-
-  const keyFor = (input: Input.CheckedInput) =>
-    Effect.map(
-      input.id === undefined ? newEntityId : Effect.succeed(input.id),
-      (entityId): EntityKey => ({ entityType: input.entityType, entityId }),
-    )
+  const keyFor = (input: Input.CheckedInput, now: number): EntityKey => ({
+    entityType: input.entityType,
+    entityId: input.id ?? EntityId.make(timeOrderedId(now)),
+  })
 
   const intentOf = (kind: "create" | "replace", input: EntityInput, options: CreateOptions) =>
-    Effect.gen(function* () {
-      const fields = yield* Input.check(input)
-      return { kind, key: yield* keyFor(fields), fields, options } satisfies Intent
-    })
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Either.map(
+        Input.check(input),
+        (fields): Intent => ({ kind, key: keyFor(fields, now), fields, options }),
+      ),
+    )
 
   const receiptOf = ({ entityId, jobId }: WriteReceipt): Receipt => ({ entityId, jobId })
 
@@ -159,7 +159,7 @@ export const make = Effect.gen(function* () {
       Effect.map(receiptOf),
       // Only a change can miss what it is to change.
       Effect.catchTag("EntityNotFound", Effect.die),
-      Effect.withSpan("EntityService.createEntity", { captureStackTrace: false }),
+      Traced.span("EntityService.createEntity"),
     )
 
   const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
@@ -180,7 +180,7 @@ export const make = Effect.gen(function* () {
   const upsertEntity = (input: EntityInput, options: CreateOptions = {}) =>
     Effect.flatMap(intentOf("replace", input, options), writing.writeIfChanged).pipe(
       Effect.catchTags({ EntityNotFound: Effect.die, EntityAlreadyExists: Effect.die }),
-      Effect.withSpan("EntityService.upsertEntity", { captureStackTrace: false }),
+      Traced.span("EntityService.upsertEntity"),
     )
 
   const updateEntity = (entityId: string, patch: EntityPatch, entityType?: string) =>
@@ -193,7 +193,7 @@ export const make = Effect.gen(function* () {
   const createEntitySync = (input: EntityInput) =>
     Effect.gen(function* () {
       const checked = yield* Input.check(input)
-      const key = yield* keyFor(checked)
+      const key = keyFor(checked, yield* Clock.currentTimeMillis)
       const free = Effect.flatMap(overlay.find(key), (found) =>
         Option.isSome(found) ? Effect.fail(new EntityAlreadyExists(key)) : Effect.void,
       )

@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { ParseError } from "effect/ParseResult"
 import type { StorageError } from "./Domain/Errors.js"
+import type { Step, StepError } from "./Storage/Step.js"
 
 /** What repository code may fail with inside `read` or `write`; both come out as `StorageError`. */
 export type LowLevelError = SqlError | ParseError
@@ -20,7 +21,7 @@ export type LowLevelError = SqlError | ParseError
 export type Argument = string | number | bigint | Uint8Array | null | SqlStatement.Fragment
 
 /** One statement, ready to run. */
-export interface Statement extends Effect.Effect<ReadonlyArray<unknown>, SqlError> {
+export interface Statement extends Step<ReadonlyArray<unknown>, SqlError> {
   /** What it is in SQL, for whoever wants its query plan. */
   readonly compile: () => readonly [sql: string, params: ReadonlyArray<unknown>]
 }
@@ -64,12 +65,14 @@ export class Storage extends Context.Tag("embedbox/Storage")<
     ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
 
     /**
-     * `write` for steps that are mostly part of a larger one: inside a transaction it makes no savepoint, which costs
-     * more than its statements do. The price: where it fails, the whole transaction can only be rolled back.
+     * A step as one transaction, performed in one go; inside another transaction it is part of that, without a savepoint
+     * (which costs more than its statements do): where it fails there, the whole transaction can only be rolled back.
+     * Within another step it is just its statements.
      */
-    readonly join: <A, E, R>(
-      effect: Effect.Effect<A, E, R>,
-    ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
+    readonly transact: <A>(step: Step<A, StepError>) => Step<A, StorageError>
+
+    /** `read` for a step that only reads: no transaction, each statement sees its own snapshot. */
+    readonly query: <A>(step: Step<A, StepError>) => Step<A, StorageError>
 
     /** Whether a transaction is open around the caller, `write` or the host's own. */
     readonly isInside: Effect.Effect<boolean>
@@ -78,7 +81,7 @@ export class Storage extends Context.Tag("embedbox/Storage")<
      * Inside `write`: runs `effect` once, after the outermost transaction has committed, and never when it is
      * rolled back. Outside: runs it at once.
      */
-    readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
+    readonly afterCommit: (effect: Effect.Effect<void>) => Step<void, never>
 
     /** A number that changes when another connection or process commits. Costs microseconds: poll it. */
     readonly dataVersion: Effect.Effect<number, StorageError>

@@ -3,7 +3,6 @@
  * each field is looked at as unknown, in an order that never walks into what has not been checked, and the first
  * flaw is answered with the name of its field.
  */
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
@@ -21,22 +20,28 @@ import { InvalidEntity } from "./Errors.js"
 
 const invalid = (field: string, reason: string) => Either.left(new InvalidEntity({ field, reason }))
 
-const checked = <A, I>(field: string, schema: Schema.Schema<A, I>, value: unknown) =>
-  Either.mapLeft(Schema.decodeUnknownEither(schema)(value), (error) => {
-    const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-    return new InvalidEntity({
-      field,
-      reason: typeof value === "string" ? (issue?.message ?? error.message) : "must be a string",
+/** The parser of a Schema is made once: making it costs more than most checks do. */
+const checked = <A, I>(field: string, schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownEither(schema)
+  return (value: unknown): Either.Either<A, InvalidEntity> =>
+    Either.mapLeft(decode(value), (error) => {
+      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+      return new InvalidEntity({
+        field,
+        reason: typeof value === "string" ? (issue?.message ?? error.message) : "must be a string",
+      })
     })
-  })
+}
+
+const namedType = checked("entityType", EntityType)
+const base = EntityType.make(defaultEntityType)
 
 /** A name: see `EntityType`. Absent means `base`. */
 export const entityType = (value: unknown): Either.Either<EntityType, InvalidEntity> =>
-  checked("entityType", EntityType, value === undefined ? defaultEntityType : value)
+  value === undefined ? Either.right(base) : namedType(value)
 
 /** See `EntityId`. */
-export const entityId = (value: unknown): Either.Either<EntityId, InvalidEntity> =>
-  checked("id", EntityId, value)
+export const entityId: (value: unknown) => Either.Either<EntityId, InvalidEntity> = checked("id", EntityId)
 
 /** Text with something in it, well-formed, within the limit. */
 export const content = (value: unknown): Either.Either<string, InvalidEntity> => {
@@ -109,8 +114,8 @@ const fieldsOf = (input: unknown): Either.Either<{ readonly [field: string]: unk
     : Either.try({ try: () => ({ ...input }), catch: unreadable("entity") })
 
 /** Checks a whole input. */
-export const check = (input: unknown): Effect.Effect<CheckedInput, InvalidEntity> =>
-  Effect.gen(function* () {
+export const check = (input: unknown): Either.Either<CheckedInput, InvalidEntity> =>
+  Either.gen(function* () {
     const given = yield* fieldsOf(input)
     return {
       id: given["id"] === undefined ? undefined : yield* entityId(given["id"]),
@@ -121,8 +126,8 @@ export const check = (input: unknown): Effect.Effect<CheckedInput, InvalidEntity
   })
 
 /** Checks what an update gives. */
-export const checkPatch = (patch: unknown): Effect.Effect<CheckedPatch, InvalidEntity> =>
-  Effect.gen(function* () {
+export const checkPatch = (patch: unknown): Either.Either<CheckedPatch, InvalidEntity> =>
+  Either.gen(function* () {
     const given = yield* fieldsOf(patch)
     return {
       content: given["content"] === undefined ? undefined : yield* content(given["content"]),

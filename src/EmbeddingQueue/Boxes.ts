@@ -2,7 +2,6 @@
  * Opens boxes. A file is foreign input: a box may be damaged, or gone. Each is opened by itself, so that one that
  * cannot be read is told as such among the others, and the job it belongs to can be read all the same.
  */
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
 import { keyText } from "../Domain/Entity.js"
@@ -10,21 +9,19 @@ import type { Box, QueueItem } from "../Domain/Job.js"
 import * as Unreadable from "../Domain/Unreadable.js"
 import type * as Rows from "./Rows.js"
 
-export const make = <A>(decode: (json: string) => Effect.Effect<A, ParseError>) => {
+export const make = <A>(decode: (json: string) => Either.Either<A, ParseError>) => {
   /** A live box. */
-  const open = (row: Rows.JobRow): Effect.Effect<Unreadable.Readable<Box<A>>> =>
+  const open = (row: Rows.JobRow): Unreadable.Readable<Box<A>> =>
     row.content === null
-      ? Effect.succeed(Unreadable.make(row, "box", "it is gone"))
-      : Effect.match(decode(row.content), {
-          onFailure: (error) => Unreadable.make(row, "box", error),
-          onSuccess: (content) => Either.right({ content, job: row }),
+      ? Unreadable.make(row, "box", "it is gone")
+      : Either.match(decode(row.content), {
+          onLeft: (error) => Unreadable.make(row, "box", error),
+          onRight: (content) => Either.right({ content, job: row }),
         })
 
   /** A job of whatever status: how it stands does not depend on what it boxes. */
-  const item = (row: Rows.JobRow): Effect.Effect<QueueItem<A>> =>
-    Effect.map(open(row), (box) =>
-      Either.getOrElse(box, (): QueueItem<A> => ({ job: row, content: undefined })),
-    )
+  const item = (row: Rows.JobRow): QueueItem<A> =>
+    Either.getOrElse(open(row), (): QueueItem<A> => ({ job: row, content: undefined }))
 
   return { open, item }
 }

@@ -5,11 +5,13 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import type { StorageError } from "../Domain/Errors.js"
 import type { Claim } from "../Domain/Job.js"
 import type { Storage } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
 import * as Rows from "./Rows.js"
 import type { ClaimStamp, Statements } from "./Statements.js"
 import type { Transitions } from "./Transitions.js"
@@ -29,12 +31,12 @@ export const make = <A>(context: {
   readonly storage: typeof Storage.Service
   readonly statements: Statements
   readonly transitions: Transitions
-  readonly decode: (json: string) => Effect.Effect<A, ParseError>
+  readonly decode: (json: string) => Either.Either<A, ParseError>
   readonly leaseMillis: number
   readonly owner: string
 }) => {
   const { decode, leaseMillis, owner, statements, storage, transitions } = context
-  const probe = storage.read(Rows.probe(statements.probe()))
+  const probe = storage.query(Rows.probe(statements.probe()))
 
   const workAhead: Effect.Effect<WorkAhead, StorageError> = Effect.zipWith(
     probe,
@@ -55,7 +57,7 @@ export const make = <A>(context: {
     Effect.gen(function* () {
       const token = row.attemptToken
       if (token === null) return Option.none<Claim<A>>()
-      const content = yield* Effect.either(decode(row.content ?? ""))
+      const content = decode(row.content ?? "")
       if (content._tag === "Right") {
         return Option.some<Claim<A>>({ job: row, content: content.right, token, suspect })
       }
@@ -79,15 +81,17 @@ export const make = <A>(context: {
     )
 
   const claimSuspect = (stamp: ClaimStamp) =>
-    Effect.flatMap(storage.write(Rows.lineRows(statements.claimSuspect(stamp))), (rows) =>
+    Effect.flatMap(storage.transact(Rows.lineRows(statements.claimSuspect(stamp))), (rows) =>
       toClaims(rows, true),
     )
 
   const claimReady = (n: number, stamp: ClaimStamp, promote: boolean) =>
     Effect.gen(function* () {
-      const claim = Rows.lineRows(statements.claimReady(n, stamp))
-      const rows = yield* storage.write(
-        promote ? Effect.zipRight(statements.promote(stamp.now), claim) : claim,
+      const rows = yield* storage.transact(
+        Step.gen(function* () {
+          if (promote) yield* statements.promote(stamp.now)
+          return yield* Rows.lineRows(statements.claimReady(n, stamp))
+        }),
       )
       // RETURNING gives rows in no particular order.
       const inLine = rows.toSorted(

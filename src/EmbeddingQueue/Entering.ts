@@ -17,9 +17,11 @@ import { type Job, JobId, type Outcome } from "../Domain/Job.js"
 import { distinctRuns } from "../Domain/Runs.js"
 import { timeOrderedId } from "../Domain/TimeOrderedId.js"
 import type { Storage } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
+import * as Traced from "../Storage/Traced.js"
 import * as Rows from "./Rows.js"
 import type { Statements } from "./Statements.js"
-import type { Transitions } from "./Transitions.js"
+import type { Announce, Transitions } from "./Transitions.js"
 
 /** Attempts beyond the first, where the caller does not say. */
 export const defaultMaxRetries = 3
@@ -39,6 +41,8 @@ export interface EnqueueOptions {
 export interface Entry<A> {
   readonly content: A
   readonly options?: EnqueueOptions | undefined
+  /** Its writer has looked, in the same transaction: no box of this key is there. Default false. */
+  readonly isNew?: boolean | undefined
 }
 
 /** How often a bulk writer that waits for room looks again. */
@@ -90,8 +94,8 @@ export const make = <A>(context: {
   readonly storage: typeof Storage.Service
   readonly statements: Statements
   readonly transitions: Transitions
-  readonly announce: (jobs: ReadonlyArray<Job>) => Effect.Effect<void>
-  readonly encode: (content: A) => Effect.Effect<string, ParseError>
+  readonly announce: Announce
+  readonly encode: (content: A) => Either.Either<string, ParseError>
   readonly key: (content: A) => EntityKey
   readonly maxWaiting: number
 }) => {
@@ -101,10 +105,11 @@ export const make = <A>(context: {
 
   /** The first statement writes: a deferred transaction that began by reading could not go on. */
   const enterRun = (entries: Arr.NonEmptyReadonlyArray<Entry<A>>) =>
-    Effect.gen(function* () {
+    Step.gen(function* () {
       const taken = yield* take(entries.length)
-      const now = yield* Clock.currentTimeMillis
-      const rows = yield* Rows.replaced(statements.replaceable(entries.map(({ content }) => key(content))))
+      const now = yield* Step.now
+      const unknown = entries.filter(({ isNew }) => isNew !== true).map(({ content }) => key(content))
+      const rows = unknown.length === 0 ? [] : yield* Rows.replaced(statements.replaceable(unknown))
       const there = Arr.groupBy(rows, keyText)
       const entered: Array<Either.Either<Job, QueueFull>> = []
       let generation = taken.generation - entries.length
@@ -135,7 +140,7 @@ export const make = <A>(context: {
         for (const row of replaced) yield* transitions.supersede(row, job.jobId)
         const lane = scheduledFor > now ? "delayed" : "ready"
         yield* statements.insertJob(job, { lane, line: pending?.line ?? generation })
-        yield* statements.insertBox(generation, yield* encode(content))
+        yield* statements.insertBox(generation, yield* Step.fromEither(encode(content)))
         entered.push(Either.right(job))
       }
       yield* announce(Arr.getRights(entered))
@@ -144,51 +149,46 @@ export const make = <A>(context: {
 
   const enqueueAll = (
     entries: ReadonlyArray<Entry<A>>,
-  ): Effect.Effect<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError> =>
-    storage
-      .join(
-        Effect.forEach(
-          distinctRuns(entries, ({ content }) => keyText(key(content))),
-          enterRun,
-        ),
-      )
-      .pipe(
-        Effect.map((runs) => runs.flat()),
-        Effect.withSpan("EmbeddingQueue.enqueue", { captureStackTrace: false }),
-      )
+  ): Step.Step<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError> =>
+    storage.transact(
+      Step.gen(function* () {
+        const entered: Array<Either.Either<Job, QueueFull>> = []
+        for (const run of distinctRuns(entries, ({ content }) => keyText(key(content)))) {
+          entered.push(...(yield* enterRun(run)))
+        }
+        return entered
+      }),
+    )
 
   const enqueue = (content: A, options: EnqueueOptions = {}): Effect.Effect<Job, QueueFull | StorageError> =>
-    // A refusal rolls back what little was written.
-    storage
-      .write(
-        Effect.flatMap(
-          enterRun([{ content, options }]),
-          ([entered]) => entered ?? Effect.dieMessage("a box was neither taken nor refused"),
-        ),
-      )
-      .pipe(Effect.withSpan("EmbeddingQueue.enqueue", { captureStackTrace: false }))
+    storage.transact(enterRun([{ content, options }])).pipe(
+      Effect.flatMap(([entered]) => entered ?? Effect.dieMessage("a box was neither taken nor refused")),
+      Traced.span("EmbeddingQueue.enqueue"),
+    )
 
-  const enterStored = (its: EntityKey): Effect.Effect<Job, StorageError> =>
-    Effect.gen(function* () {
-      const { generation } = yield* take(1)
-      const now = yield* Clock.currentTimeMillis
-      const job = newJob({
-        key: its,
-        generation,
-        status: "completed",
-        outcome: "stored",
-        priority: 0,
-        scheduledFor: now,
-        maxRetries: 0,
-        batchId: null,
-        now,
-      })
-      yield* statements.insertJob(job, { lane: null, line: generation })
-      yield* announce([job])
-      return job
-    }).pipe(storage.write)
+  const enterStored = (its: EntityKey): Step.Step<Job, StorageError> =>
+    storage.transact(
+      Step.gen(function* () {
+        const { generation } = yield* take(1)
+        const now = yield* Step.now
+        const job = newJob({
+          key: its,
+          generation,
+          status: "completed",
+          outcome: "stored",
+          priority: 0,
+          scheduledFor: now,
+          maxRetries: 0,
+          batchId: null,
+          now,
+        })
+        yield* statements.insertJob(job, { lane: null, line: generation })
+        yield* announce([job])
+        return job
+      }),
+    )
 
-  const waiting = storage.read(Rows.waitingCount(statements.waiting()))
+  const waiting = storage.query(Rows.waitingCount(statements.waiting()))
 
   const isFull = Effect.map(waiting, (count) => count >= maxWaiting)
 
@@ -211,7 +211,7 @@ export const make = <A>(context: {
     enqueue,
     enqueueAll,
     enterStored,
-    nextGeneration: storage.write(Effect.map(take(1), ({ generation }) => generation)),
+    nextGeneration: storage.transact(Step.map(take(1), ({ generation }) => generation)),
     awaitRoom,
   }
 }

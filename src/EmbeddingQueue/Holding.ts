@@ -8,9 +8,10 @@ import * as Option from "effect/Option"
 import { ClaimLost, type EmbeddingError, type StorageError } from "../Domain/Errors.js"
 import type { Claim, Job } from "../Domain/Job.js"
 import type { Storage } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
 import * as Rows from "./Rows.js"
 import type { InHand, Statements } from "./Statements.js"
-import type { Changed, Transitions } from "./Transitions.js"
+import type { Announce, ChangedInTime, Transitions } from "./Transitions.js"
 
 /** What a claimed job becomes when it is completed. */
 const completedJob = (job: Job, outcome: "stored" | "superseded", now: number): Job => ({
@@ -27,7 +28,7 @@ export const make = <A>(context: {
   readonly storage: typeof Storage.Service
   readonly statements: Statements
   readonly transitions: Transitions
-  readonly announce: (jobs: ReadonlyArray<Job>) => Effect.Effect<void>
+  readonly announce: Announce
   readonly leaseMillis: number
 }) => {
   const { announce, leaseMillis, statements, storage, transitions } = context
@@ -38,7 +39,7 @@ export const make = <A>(context: {
       Effect.orElseFail(job, () => new ClaimLost({ jobId: claim.job.jobId }))
 
   /** Runs a transition on the job in hand, if it is still in hand. */
-  const inHand = (claim: Claim<A>, transition: (held: Job) => Changed) =>
+  const inHand = (claim: Claim<A>, transition: (held: Job) => ChangedInTime) =>
     Rows.heldRow(statements.held([claim])).pipe(
       Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: transition })),
       Effect.flatMap(orLost(claim)),
@@ -46,7 +47,7 @@ export const make = <A>(context: {
     )
 
   const stillHeld = (claims: ReadonlyArray<Claim<A>>) =>
-    Effect.map(storage.read(Rows.tokens(statements.stillHeld(claims))), (tokens) => {
+    Step.map(storage.query(Rows.tokens(statements.stillHeld(claims))), (tokens) => {
       const good = new Set(tokens)
       return claims.filter(({ token }) => good.has(token))
     })
@@ -62,17 +63,19 @@ export const make = <A>(context: {
     })
 
   const completeAll = (claims: ReadonlyArray<Claim<A>>, outcome: "stored" | "superseded") =>
-    Effect.gen(function* () {
-      if (claims.length === 0) return []
-      const now = yield* Clock.currentTimeMillis
-      const ended = new Set(yield* Rows.generations(statements.complete(claims, outcome, now)))
-      const jobs = claims
-        .filter(({ job }) => ended.has(job.generation))
-        .map(({ job }) => completedJob(job, outcome, now))
-      yield* statements.deleteBoxes(jobs.map((job) => job.generation))
-      yield* announce(jobs)
-      return jobs
-    }).pipe(storage.join)
+    storage.transact(
+      Step.gen(function* () {
+        if (claims.length === 0) return []
+        const now = yield* Step.now
+        const ended = new Set(yield* Rows.generations(statements.complete(claims, outcome, now)))
+        const jobs = claims
+          .filter(({ job }) => ended.has(job.generation))
+          .map(({ job }) => completedJob(job, outcome, now))
+        yield* statements.deleteBoxes(jobs.map((job) => job.generation))
+        yield* announce(jobs)
+        return jobs
+      }),
+    )
 
   const complete = (
     claim: Claim<A>,

@@ -3,14 +3,13 @@
  * trying failed ones again, stopping and removing. Every one of these is a transition like any other; here is only
  * which jobs it befalls.
  */
-import type { SqlError } from "@effect/sql/SqlError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { EntityKey } from "../Domain/Entity.js"
 import { JobNotFound, type StorageError } from "../Domain/Errors.js"
 import type { Job, JobFilter } from "../Domain/Job.js"
-import type { Storage } from "../Storage.js"
+import type { Statement, Storage } from "../Storage.js"
 import type { ClockJumps } from "./ClockJumps.js"
 import type { Lists } from "./Lists.js"
 import type { Place } from "./ListStatements.js"
@@ -50,7 +49,7 @@ export const make = ({
   readonly lists: Lists
   readonly workers: Workers
 }) => {
-  const reclaimRows = (rows: Rows.Rows<SqlError>) =>
+  const reclaimRows = (rows: Statement) =>
     Effect.gen(function* () {
       const held = yield* Rows.heldRows(rows)
       yield* Effect.forEach(held, (row) => transitions.crashed(row), { discard: true })

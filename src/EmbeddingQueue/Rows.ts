@@ -1,9 +1,10 @@
 /** How the rows that `Statements` gives back are read: checked by Schema, since a database file is foreign input. */
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { Attempt, AttemptToken, Job, JobId, ListedJob } from "../Domain/Job.js"
+import type { Statement } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
 
 /** A job with what it boxes, as JSON; null once it has let go of it. */
 export const JobRow = Schema.Struct({ ...Job.fields, content: Schema.NullOr(Schema.String) })
@@ -62,43 +63,36 @@ const WorkerRow = Schema.Struct({
 })
 export type WorkerRow = typeof WorkerRow.Type
 
-/** A statement that was built and not yet run. */
-export type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
-
 // The parser of a Schema is made here, once, and not for each statement: making it costs more than the statement does.
 
 /** Every row. */
 const all = <A, I>(row: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeUnknown(Schema.Array(row))
-  return <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<A>, E | ParseError> => Effect.flatMap(rows, decode)
+  const decode = Schema.decodeUnknownEither(Schema.Array(row))
+  return (rows: Statement) => Step.mapEither(rows, decode)
+}
+
+/** What is told of all the rows. */
+const told = <A, I, B>(row: Schema.Schema<A, I>, tell: (rows: ReadonlyArray<A>) => B) => {
+  const decode = Schema.decodeUnknownEither(Schema.Array(row))
+  const decodeAndTell = (rows: ReadonlyArray<unknown>) => Either.map(decode(rows), tell)
+  return (rows: Statement) => Step.mapEither(rows, decodeAndTell)
 }
 
 /** What each row tells. */
-const each = <A, I, B>(row: Schema.Schema<A, I>, told: (row: A) => B) => {
-  const decoded = all(row)
-  return <E>(rows: Rows<E>): Effect.Effect<ReadonlyArray<B>, E | ParseError> =>
-    Effect.map(decoded(rows), (list) => list.map(told))
-}
+const each = <A, I, B>(row: Schema.Schema<A, I>, tell: (row: A) => B) => told(row, (rows) => rows.map(tell))
 
 /** The first row, if there is one. */
-const first = <A, I>(row: Schema.Schema<A, I>) => {
-  const decoded = all(row)
-  return <E>(rows: Rows<E>): Effect.Effect<Option.Option<A>, E | ParseError> =>
-    Effect.map(decoded(rows), ([one]) => Option.fromNullable(one))
+const first = <A, I>(row: Schema.Schema<A, I>) => told(row, ([one]) => Option.fromNullable(one))
+
+/** What the row of a statement tells that always gives one. */
+const value = <A, I, B>(row: Schema.Schema<A, I>, tell: (row: A) => B) => {
+  const decode = Schema.decodeUnknownEither(Schema.NonEmptyArray(row))
+  const decodeAndTell = (rows: ReadonlyArray<unknown>) => Either.map(decode(rows), ([one]) => tell(one))
+  return (rows: Statement) => Step.mapEither(rows, decodeAndTell)
 }
 
-/** The row of a statement that always gives one. */
-const only = <A, I>(row: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeUnknown(Schema.NonEmptyArray(row))
-  return <E>(rows: Rows<E>): Effect.Effect<A, E | ParseError> =>
-    Effect.map(Effect.flatMap(rows, decode), ([one]) => one)
-}
-
-/** What it tells. */
-const value = <A, I, B>(row: Schema.Schema<A, I>, told: (row: A) => B) => {
-  const decoded = only(row)
-  return <E>(rows: Rows<E>): Effect.Effect<B, E | ParseError> => Effect.map(decoded(rows), told)
-}
+/** The row itself. */
+const only = <A, I>(row: Schema.Schema<A, I>) => value(row, (one) => one)
 
 const Count = Schema.Struct({ count: Schema.Int })
 const Waiting = Schema.Struct({ waiting: Schema.Int })

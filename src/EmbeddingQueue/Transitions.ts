@@ -8,24 +8,28 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { ParseError } from "effect/ParseResult"
-import type { SqlError } from "@effect/sql/SqlError"
 import type { EmbeddingError, Fault } from "../Domain/Errors.js"
 import type { Job, JobId, Outcome } from "../Domain/Job.js"
 import { clipped } from "../Domain/Text.js"
+import type { Statement } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
 import * as Backoff from "./Backoff.js"
 import * as Rows from "./Rows.js"
 import type * as Statements from "./Statements.js"
 
+/** Tells followers of the queue, once the transaction has committed. */
+export type Announce = (jobs: ReadonlyArray<Job>) => Step.Step<void, never>
+
 export interface Context {
   readonly statements: Statements.Statements
   readonly backoff: Backoff.Backoff
-  /** Tells followers of the queue, once the transaction has committed. */
-  readonly announce: (jobs: ReadonlyArray<Job>) => Effect.Effect<void>
+  readonly announce: Announce
 }
 
 /** The job as it stands after the change, or nothing where its state had changed before. */
-export type Changed = Effect.Effect<Option.Option<Job>, SqlError | ParseError>
+export type Changed = Step.Step<Option.Option<Job>>
+/** The same where it depends on chance as well. */
+export type ChangedInTime = Effect.Effect<Option.Option<Job>, Step.StepError>
 
 /** Longest error that is kept, in UTF-16 code units: providers answer with pages of HTML. */
 const longestError = 1000
@@ -58,10 +62,15 @@ type Next =
   | { readonly to: "failed"; readonly crashCount: number; readonly mishap: Mishap }
 
 export const make = ({ announce, backoff, statements }: Context) => {
-  const changedAll = (rows: Rows.Rows<SqlError>) => Effect.tap(Rows.jobs(rows), announce)
+  const changedAll = (rows: Statement) =>
+    Step.gen(function* () {
+      const jobs = yield* Rows.jobs(rows)
+      yield* announce(jobs)
+      return jobs
+    })
 
-  const changed = (rows: Rows.Rows<SqlError>): Changed =>
-    Effect.map(changedAll(rows), ([job]) => Option.fromNullable(job))
+  const changed = (rows: Statement): Changed =>
+    Step.map(changedAll(rows), ([job]) => Option.fromNullable(job))
 
   const end = (
     job: Pick<Job, "generation">,
@@ -74,8 +83,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
       readonly fault?: Fault
     } = {},
   ): Changed =>
-    Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
+    Step.gen(function* () {
       const ended = yield* changed(
         statements.endLive(job.generation, {
           status,
@@ -84,7 +92,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
           crashCount: detail.crashCount ?? null,
           lastError: detail.error ?? null,
           lastFault: detail.fault ?? null,
-          now,
+          now: yield* Step.now,
         }),
       )
       // A failed box is the entity and keeps it; a completed job lets go of it.
@@ -97,14 +105,14 @@ export const make = ({ announce, backoff, statements }: Context) => {
 
   /** The successor that makes a job pointless: a newer live box of the same entity. */
   const newer = (job: Job) =>
-    Effect.map(
+    Step.map(
       Rows.successor(statements.newerLive(job, job.generation)),
       Option.map(({ jobId }) => jobId),
     )
 
   const record = (job: Job, mishap: Mishap) =>
-    Effect.gen(function* () {
-      const endedAt = yield* Clock.currentTimeMillis
+    Step.gen(function* () {
+      const endedAt = yield* Step.now
       const { claimedAt, claimedBy, generation } = job
       const attempt = yield* Rows.attemptNumber(
         statements.insertAttempt({ ...mishap, generation, startedAt: claimedAt, endedAt, worker: claimedBy }),
@@ -113,7 +121,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
     })
 
   const leaveHand = (job: Job, next: Next): Changed =>
-    Effect.gen(function* () {
+    Step.gen(function* () {
       if (next.mishap !== undefined) yield* record(job, next.mishap)
       const successor = yield* newer(job)
       if (Option.isSome(successor)) return yield* supersede(job, successor.value)
@@ -121,7 +129,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
         const { crashCount, mishap } = next
         return yield* end(job, "failed", "exhausted", { ...mishap, crashCount })
       }
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* Step.now
       return yield* changed(
         statements.putBack(job.generation, {
           lane: next.crashCount > 0 ? "suspect" : next.scheduledFor > now ? "delayed" : "ready",
@@ -145,7 +153,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
     release: (job: Job): Changed => leaveHand(job, { ...job, to: "line", mishap: undefined }),
 
     /** Only faults of the item spend an attempt; after the last one the job ends as failed. */
-    fail: (job: Job, error: EmbeddingError): Changed =>
+    fail: (job: Job, error: EmbeddingError): ChangedInTime =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const mishap = mishapOf(error.reason, error.fault)
@@ -179,7 +187,7 @@ export const make = ({ announce, backoff, statements }: Context) => {
      * Its worker, or the process that computed for it, died with it in hand. From now on it is claimed alone, so that
      * the next crash convicts or acquits it; one that crashes its worker alone in hand too often ends as failed.
      */
-    crashed: (held: Rows.HeldRow, reason = "its worker ended with it in hand"): Changed =>
+    crashed: (held: Rows.HeldRow, reason = "its worker ended with it in hand"): ChangedInTime =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
         const crashCount = held.crashCount + 1

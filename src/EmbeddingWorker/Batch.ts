@@ -18,6 +18,7 @@ import { Embedder } from "../Embedder.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Storage } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
 import type { Breaker } from "./Breaker.js"
 
 type Claims = ReadonlyArray<Claim<Entity>>
@@ -90,23 +91,25 @@ export const make = (
 
     /** Entities, vectors and the ends of their jobs, in one transaction; a claim that is gone takes no part. */
     const storeHeld = (embedded: ReadonlyMap<Claim<Entity>, ReadonlyArray<EmbeddedChunk>>) =>
-      Effect.gen(function* () {
-        const held = yield* queue.stillHeld([...embedded.keys()])
-        const stored = yield* repository.storeAll(
-          held.map((claim) => ({
-            entity: claim.content,
-            generation: claim.job.generation,
-            jobId: claim.job.jobId,
-            inputHash: chunker.inputHash(claim.content),
-            fingerprint: embedder.fingerprint,
-            chunks: embedded.get(claim) ?? [],
-          })),
-        )
-        const [late, inPlace] = Arr.partition(held, (_, at) => stored[at] === true)
-        yield* queue.completeAll(inPlace, "stored")
-        yield* queue.completeAll(late, "superseded")
-        return new Set(held)
-      }).pipe(storage.write)
+      storage.transact(
+        Step.gen(function* () {
+          const held = yield* queue.stillHeld([...embedded.keys()])
+          const stored = yield* repository.storeAll(
+            held.map((claim) => ({
+              entity: claim.content,
+              generation: claim.job.generation,
+              jobId: claim.job.jobId,
+              inputHash: chunker.inputHash(claim.content),
+              fingerprint: embedder.fingerprint,
+              chunks: embedded.get(claim) ?? [],
+            })),
+          )
+          const [late, inPlace] = Arr.partition(held, (_, at) => stored[at] === true)
+          yield* queue.completeAll(inPlace, "stored")
+          yield* queue.completeAll(late, "superseded")
+          return new Set(held)
+        }),
+      )
 
     const store = (claims: Claims, embedded: ReadonlyArray<ReadonlyArray<EmbeddedChunk>>) =>
       Effect.flatMap(storeHeld(new Map(Arr.zip(claims, embedded))), (held) =>

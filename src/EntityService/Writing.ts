@@ -6,7 +6,6 @@
  * an answer among answers; only trouble with the database is everybody's.
  */
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -21,7 +20,9 @@ import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityOverlay, type Layered } from "../EntityOverlay.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Storage } from "../Storage.js"
+
 import * as GroupCommit from "../Storage/GroupCommit.js"
+import * as Step from "../Storage/Step.js"
 
 /** What a caller may say about the job of a write. */
 export interface CreateOptions {
@@ -89,6 +90,8 @@ interface Change extends Layered {
   readonly intent: Intent
   readonly entity: Entity
   readonly change: "created" | "updated"
+  /** No box is there. */
+  readonly isNew: boolean
 }
 
 export const make = Effect.gen(function* () {
@@ -120,7 +123,14 @@ export const make = Effect.gen(function* () {
       })
       return same && jobId !== undefined
         ? { change: "unchanged", entityId: intent.key.entityId, jobId }
-        : { intent, entity, live, stored, change: newest === undefined ? "created" : "updated" }
+        : {
+            intent,
+            entity,
+            live,
+            stored,
+            change: newest === undefined ? "created" : "updated",
+            isNew: Option.isNone(live),
+          }
     })
   }
 
@@ -137,13 +147,14 @@ export const make = Effect.gen(function* () {
           live: Option.none(),
           stored: Option.none(),
           change: "updated",
+          isNew: false,
         })
       : Either.left(unreadable)
 
   const plans = (intents: ReadonlyArray<Intent>) =>
-    Effect.gen(function* () {
+    Step.gen(function* () {
       const layers = yield* overlay.layersOf(intents.map(({ key }) => key))
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* Step.now
       return Arr.zipWith(
         intents,
         layers,
@@ -157,7 +168,7 @@ export const make = Effect.gen(function* () {
 
   /** The text to embed is the one whose vectors are there: the row changes, the vectors stay. */
   const storeAtOnce = ({ change, entity, intent, live, stored }: Change) =>
-    Effect.gen(function* () {
+    Step.gen(function* () {
       const row = Option.getOrUndefined(stored)
       if (Option.isSome(live) || row === undefined || row.inputHash !== chunker.inputHash(entity)) {
         return undefined
@@ -169,7 +180,7 @@ export const make = Effect.gen(function* () {
 
   /** Writes of different keys. */
   const writeRun = (intents: ReadonlyArray<Intent>) =>
-    Effect.gen(function* () {
+    Step.gen(function* () {
       const outcomes = new Map<Intent, Outcome>()
       const toBox: Array<Change> = []
       for (const [intent, planned] of Arr.zip(intents, yield* plans(intents))) {
@@ -184,7 +195,7 @@ export const make = Effect.gen(function* () {
       const boxed = Arr.zip(
         toBox,
         yield* queue.enqueueAll(
-          toBox.map(({ entity, intent }) => ({ content: entity, options: intent.options })),
+          toBox.map(({ entity, intent, isNew }) => ({ content: entity, options: intent.options, isNew })),
         ),
       )
       for (const [{ change, intent }, job] of boxed) {
@@ -203,13 +214,15 @@ export const make = Effect.gen(function* () {
 
   /** All in one transaction; of two writes of the same key the second sees the first. */
   const writeTogether = (intents: ReadonlyArray<Intent>) =>
-    Effect.map(
-      Effect.forEach(
-        distinctRuns(intents, ({ key }) => keyText(key)),
-        writeRun,
-      ),
-      (runs) => runs.flat(),
-    ).pipe(storage.write)
+    storage.transact(
+      Step.gen(function* () {
+        const outcomes: Array<Outcome> = []
+        for (const run of distinctRuns(intents, ({ key }) => keyText(key))) {
+          outcomes.push(...(yield* writeRun(run)))
+        }
+        return outcomes
+      }),
+    )
 
   const join = yield* GroupCommit.make(storage, writeTogether, ({ trouble }) => trouble === "Busy")
 
@@ -219,7 +232,7 @@ export const make = Effect.gen(function* () {
 
   /** A look without the write lock comes first: imports of unchanged folders must not pay for a commit each. */
   const writeIfChanged = (intent: Intent): Effect.Effect<WriteReceipt, Refusal | StorageError> =>
-    Effect.flatMap(plans([intent]), ([glance]) =>
+    Effect.flatMap(storage.query(plans([intent])), ([glance]) =>
       glance !== undefined && Either.isRight(glance) && isNothing(glance.right)
         ? Effect.succeed(glance.right)
         : write(intent),

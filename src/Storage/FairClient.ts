@@ -11,8 +11,10 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -25,6 +27,7 @@ import * as LeanStatement from "./LeanStatement.js"
 import { isTraced } from "./Traced.js"
 import type { SafeConnection } from "./SqliteConnection.js"
 import { isNothingToRollBack } from "./SqliteErrors.js"
+import type { Runner, Step, StepError } from "./Step.js"
 import { Turn } from "./Turn.js"
 
 /** The client, and what a `Storage` needs of it beyond the standard interface. */
@@ -32,8 +35,10 @@ export interface FairClient {
   readonly sql: SqlClient.SqlClient
   /** The same without spans that nobody sees. */
   readonly statement: StatementBuilder
-  /** A transaction, or a part of the one that is open: then its failure is the failure of all of it. */
-  readonly join: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+  /** A transaction in one go, or a part of the one that is open: then its failure is the failure of all of it. */
+  readonly transact: <A>(step: Step<A, StepError>) => Effect.Effect<A, StepError>
+  /** Statements in one go without a transaction of their own. */
+  readonly query: <A>(step: Step<A, StepError>) => Effect.Effect<A, StepError>
   /** Whether a transaction (or reservation) of this very client is open in this context. */
   readonly isInside: (context: Context.Context<never>) => boolean
   /** Keeps statements off the transaction of a host's other database, which shares the standard tag. */
@@ -111,11 +116,9 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
       return turn instanceof Turn && turn.connection === connection ? [turn, depth] : undefined
     }
 
-    const command = (sql: string) => connection.execute(sql, [], undefined)
-    const begin = command("BEGIN IMMEDIATE")
-    const commit = command("COMMIT")
-    const rollback = Effect.catchAll(command("ROLLBACK"), (error) =>
-      Effect.sync(() => {
+    const command = (sql: string) => connection.rows(sql, [])
+    const rollback = () =>
+      Either.mapLeft(command("ROLLBACK"), (error) => {
         if (isNothingToRollBack(error)) return
         connection.discard(
           new StorageError({
@@ -124,21 +127,28 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
             cause: error,
           }),
         )
-      }),
-    )
-
-    /** Ends the outermost transaction. Succeeds only when COMMIT has, and leaves no transaction open if not. */
-    const end = <A, E>(turn: Turn, exit: Exit.Exit<A, E>): Effect.Effect<A, E | SqlError> => {
-      turn.end(false)
-      if (Exit.isFailure(exit)) return Effect.zipRight(rollback, exit)
-      if (turn.doomed !== undefined) return Effect.zipRight(rollback, Effect.fail(turn.doomed))
-      return Effect.matchEffect(commit, {
-        onFailure: (error) => Effect.zipRight(rollback, Effect.fail(error)),
-        onSuccess: () => {
-          turn.end(true)
-          return exit
-        },
       })
+    const begin = Effect.suspend(() => command("BEGIN IMMEDIATE"))
+
+    /** Ends a transaction. Succeeds only when COMMIT has, and leaves no transaction open if not. */
+    const endWith = <A, E>(exit: Exit.Exit<A, E>): Exit.Exit<A, E | SqlError> => {
+      if (Exit.isSuccess(exit)) {
+        const committed = command("COMMIT")
+        if (Either.isRight(committed)) return exit
+        rollback()
+        return Exit.fail(committed.left)
+      }
+      rollback()
+      return exit
+    }
+
+    const end = <A, E>(turn: Turn, exit: Exit.Exit<A, E>): Exit.Exit<A, E | SqlError> => {
+      turn.end(false)
+      const ended = endWith<A, E | SqlError>(
+        turn.doomed === undefined || Exit.isFailure(exit) ? exit : Exit.fail(turn.doomed),
+      )
+      if (Exit.isSuccess(ended)) turn.end(true)
+      return ended
     }
 
     const within = <A, E, R>(effect: Effect.Effect<A, E, R>, turn: Turn, depth: number) =>
@@ -188,6 +198,40 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
         }),
       )
 
+    /** What a step gives; a bug in it is a defect, as it would be in an Effect. */
+    const performed = <A>(step: Step<A, StepError>, runner: Runner): Exit.Exit<A, StepError> =>
+      Either.match(
+        Either.try(() => step.perform(runner)),
+        { onLeft: Exit.die, onRight: Either.match({ onLeft: Exit.fail, onRight: Exit.succeed }) },
+      )
+
+    /** The lock is taken, all is done, and the lock is given back, in one step of the fiber. */
+    const atOnce = <A>(
+      step: Step<A, StepError>,
+      around: (run: () => Exit.Exit<A, StepError>) => Exit.Exit<A, StepError>,
+    ): Effect.Effect<A, StepError> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.zipRight(
+          enter(restore),
+          Effect.withFiberRuntime<A, StepError>((fiber) => {
+            const hooks: Array<Effect.Effect<void>> = []
+            const runner: Runner = {
+              execute: connection.rows,
+              now: Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis(),
+              afterCommit: (effect) => void hooks.push(effect),
+            }
+            const exit = around(() => performed(step, runner))
+            lock.release()
+            return Exit.isSuccess(exit) && hooks.length > 0 ? Effect.zipRight(runHooks(hooks), exit) : exit
+          }),
+        ),
+      )
+
+    const inTransaction = <A>(run: () => Exit.Exit<A, StepError>): Exit.Exit<A, StepError> => {
+      const begun = command("BEGIN IMMEDIATE")
+      return Either.isLeft(begun) ? Exit.fail(begun.left) : endWith(run())
+    }
+
     const withTransaction = <R, E, A>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
       Effect.withFiberRuntime((fiber) =>
         isTraced(fiber)
@@ -228,13 +272,20 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
     const fair: FairClient = {
       sql,
       statement: LeanStatement.make(sql, connectionOf),
-      join: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-        Effect.contextWithEffect((context: Context.Context<never>): Effect.Effect<A, E | SqlError, R> => {
-          const current = currentTurn(context)
-          return current === undefined
-            ? withTransaction(effect)
-            : Effect.tapErrorCause(effect, (cause) => current[0].giveUp(Cause.squash(cause)))
+      transact: (step) =>
+        Effect.withFiberRuntime((fiber) => {
+          const current = currentTurn(fiber.currentContext)
+          if (current !== undefined) {
+            return Effect.tapErrorCause(step, (cause) => current[0].giveUp(Cause.squash(cause)))
+          }
+          return isTraced(fiber) ? withTransaction(step) : atOnce(step, inTransaction)
         }),
+      query: (step) =>
+        Effect.withFiberRuntime((fiber) =>
+          currentTurn(fiber.currentContext) !== undefined || isTraced(fiber)
+            ? step
+            : atOnce(step, (run) => run()),
+        ),
       isInside: (context) => currentTurn(context) !== undefined,
       ignoringOthers: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.contextWithEffect((context: Context.Context<never>): Effect.Effect<A, E, R> => {

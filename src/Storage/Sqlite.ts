@@ -8,6 +8,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { StorageError } from "../Domain/Errors.js"
@@ -18,6 +19,8 @@ import * as Migrations from "./Migrations.js"
 import * as PlainClient from "./PlainClient.js"
 import * as Replay from "./Replay.js"
 import * as SqliteConnection from "./SqliteConnection.js"
+import { toStorageError } from "./SqliteErrors.js"
+import * as Step from "./Step.js"
 
 /** How long to wait for another process's lock before giving up with "Busy". */
 export const defaultBusyBudget: Duration.DurationInput = "10 seconds"
@@ -47,6 +50,19 @@ const dataVersionOf = (file: string, rows: ReadonlyArray<unknown>) => {
     : Effect.fail(new StorageError({ trouble: "Other", reason: `${file} did not tell its data version` }))
 }
 
+/** A step that fails as callers know it, run by itself or as part of another. */
+const bordered = <A>(step: Step.Step<A>, alone: Effect.Effect<A, StorageError>, file: string) =>
+  Step.make(
+    () => alone,
+    (runner) => Either.mapLeft(step.perform(runner), (error) => toStorageError(error, file)),
+  )
+
+const hooked = (effect: Effect.Effect<void>, alone: Effect.Effect<void>) =>
+  Step.make<void, never>(
+    () => alone,
+    (runner) => Either.right(runner.afterCommit(effect)),
+  )
+
 const make = (options: SqliteOptions) =>
   Effect.gen(function* () {
     const file = SqliteConnection.nameOf(options.filename)
@@ -65,8 +81,9 @@ const make = (options: SqliteOptions) =>
       isInside: Effect.contextWith(client.isInside),
       read: (effect) => replay(client.ignoringOthers(effect)),
       write: (effect) => replay(client.sql.withTransaction(effect)),
-      join: (effect) => replay(client.join(effect)),
-      afterCommit: client.afterCommit,
+      transact: (step) => bordered(step, replay(client.transact(step)), file),
+      query: (step) => bordered(step, replay(client.ignoringOthers(client.query(step))), file),
+      afterCommit: (effect) => hooked(effect, client.afterCommit(effect)),
       dataVersion: Effect.flatMap(replay(client.execute("PRAGMA data_version")), (rows) =>
         dataVersionOf(file, rows),
       ),
@@ -104,8 +121,9 @@ export const layerClient = (
         isInside: Effect.contextWith(PlainClient.isInside),
         read: replay,
         write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
-        join: (effect) => replay(PlainClient.withTransaction(sql, effect)),
-        afterCommit: PlainClient.afterCommit,
+        transact: (step) => bordered(step, replay(PlainClient.withTransaction(sql, step)), file),
+        query: (step) => bordered(step, replay(step), file),
+        afterCommit: (effect) => hooked(effect, PlainClient.afterCommit(effect)),
         dataVersion: Effect.flatMap(replay(sql`PRAGMA data_version`), (rows) => dataVersionOf(file, rows)),
       })
     }),

@@ -1,25 +1,33 @@
 /**
- * The one connection to an SQLite file: opened so that every trouble is a typed error which names the path, set up
- * the same way every time, and guarded where the stock client is not safe. It comes from `SqliteClient.make`, whose
- * only connection is reserved for as long as the scope lives; WAL is switched on here and not there, since the stock
- * constructor waits five seconds with the event loop stopped and fails as a defect.
+ * The one connection to an SQLite file: opened so that every trouble is a typed error which names the path, and set up
+ * the same way every time. It stands on better-sqlite3 itself and not on the connection of the stock client: that one
+ * can only be reached through Effects, some fifteen steps of the interpreter for a statement, and a whole transaction of
+ * ours must cost what its statements cost. It also waits five seconds with the event loop stopped where a file is
+ * locked, dies where it cannot be opened, remembers for ten minutes that a statement could not be prepared, and lets
+ * `SafeIntegers` stick to a statement.
  */
 import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
-import * as Reactivity from "@effect/experimental/Reactivity"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
+import Database from "better-sqlite3"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { StorageError, type StorageTrouble } from "../Domain/Errors.js"
 import { toStorageError } from "./SqliteErrors.js"
 
 /** A connection whose every failure is an `SqlError`, never a defect. */
 export interface SafeConnection extends Connection {
+  /** Runs one statement in one step. */
+  readonly rows: (
+    sql: string,
+    params: ReadonlyArray<unknown>,
+  ) => Either.Either<ReadonlyArray<unknown>, SqlError>
   /**
    * Throws the connection away: from now on every statement fails with `reason`. For the case that not even ROLLBACK
    * worked: what a later statement would be part of is unknown then. It is not opened anew behind the callers' backs,
@@ -110,61 +118,123 @@ const checkPath = (filename: string) =>
       ),
   }).pipe(Effect.flatMap((refusal) => (refusal === undefined ? Effect.void : Effect.fail(refusal))))
 
-/** The stock client's connection. What its constructor throws is a defect there and an error here. */
-const reserve = (filename: string) =>
-  Effect.flatMap(SqliteClient.make({ filename, disableWAL: true }), (client) => client.reserve).pipe(
-    Effect.catchAllDefect((cause) => Effect.fail(new SqlError({ cause, message: "Failed to open" }))),
-  )
+/** Statements that are kept prepared. The queue's own are some sixty; those of a host come on top. */
+const mostPrepared = 200
 
-/** The stock client remembers a statement that could not be prepared, and fails it for ten minutes. */
-const isPrepareFailure = (error: SqlError) => error.message.startsWith("Failed to prepare")
+/** A statement, and whether it gives whole numbers as bigint. */
+interface Prepared {
+  readonly statement: Database.Statement<Array<unknown>, unknown>
+  safeIntegers: boolean
+}
 
-const guard = (connection: Connection): SafeConnection => {
+type Answer<A> = Either.Either<A, SqlError>
+
+/** An open file, to be closed. */
+interface Opened {
+  readonly connection: SafeConnection
+  readonly close: () => void
+}
+
+const make = (database: Database.Database): Opened => {
   let discarded: SqlError | undefined
-  // A table that was missing may be there now, and a file that was locked may be free: asking with one more blank at
-  // the end is the same statement under another key of the client's cache.
-  const blanks = new Map<string, number>()
-  const noteFailure = (sql: string) => (error: SqlError) =>
-    Effect.sync(() => {
-      if (!isPrepareFailure(error)) return
-      if (blanks.size >= 100) blanks.clear()
-      blanks.set(sql, (blanks.get(sql) ?? 0) + 1)
+  // In the order of their preparation: the oldest goes first, and is prepared anew where it is still in use.
+  const cache = new Map<string, Prepared>()
+
+  const prepare = (sql: string): Answer<Prepared> => {
+    if (discarded !== undefined) return Either.left(discarded)
+    const known = cache.get(sql)
+    if (known !== undefined) return Either.right(known)
+    // A failure is not kept: a table that was missing may be there the next time.
+    return Either.map(
+      Either.try({
+        try: () => database.prepare<Array<unknown>, unknown>(sql),
+        catch: (cause) => new SqlError({ cause, message: "Failed to prepare statement" }),
+      }),
+      (statement) => {
+        const fresh = { statement, safeIntegers: false }
+        if (cache.size >= mostPrepared) cache.delete(cache.keys().next().value ?? "")
+        cache.set(sql, fresh)
+        return fresh
+      },
+    )
+  }
+
+  const run = <A>(
+    sql: string,
+    safeIntegers: boolean,
+    work: (statement: Prepared["statement"]) => A,
+  ): Answer<A> => {
+    const prepared = prepare(sql)
+    if (Either.isLeft(prepared)) return Either.left(prepared.left)
+    if (prepared.right.safeIntegers !== safeIntegers) {
+      prepared.right.statement.safeIntegers(safeIntegers)
+      prepared.right.safeIntegers = safeIntegers
+    }
+    return Either.try({
+      try: () => work(prepared.right.statement),
+      catch: (cause) => new SqlError({ cause, message: "Failed to execute statement" }),
     })
-  const run = <A>(sql: string, statement: (sql: string) => Effect.Effect<A, SqlError>) =>
-    Effect.suspend(() => {
-      if (discarded !== undefined) return Effect.fail(discarded)
-      const text = blanks.size === 0 ? sql : sql + " ".repeat(blanks.get(sql) ?? 0)
-      return Effect.tapError(statement(text), noteFailure(sql))
+  }
+
+  const rows = (sql: string, params: ReadonlyArray<unknown>, safeIntegers = false) =>
+    run(sql, safeIntegers, (statement): ReadonlyArray<unknown> => {
+      if (statement.reader) return statement.all(...params)
+      statement.run(...params)
+      return []
     })
+
+  const asEffect = <A>(work: (safeIntegers: boolean) => Answer<A>): Effect.Effect<A, SqlError> =>
+    Effect.withFiberRuntime((fiber) => work(Context.get(fiber.currentContext, SqlClient.SafeIntegers)))
+
   const execute: Connection["execute"] = (sql, params, transform) =>
-    run(sql, (text) => connection.execute(text, params, transform))
+    Effect.map(
+      asEffect((safe) => rows(sql, params, safe)),
+      (list) => (transform === undefined ? list : transform(list.filter(Predicate.isRecord))),
+    )
+
   return {
-    execute,
-    executeRaw: (sql, params) => run(sql, (text) => connection.executeRaw(text, params)),
-    executeValues: (sql, params) => run(sql, (text) => connection.executeValues(text, params)),
-    // Prepares, and may throw, while it is built.
-    executeUnprepared: (sql, params, transform) =>
-      Effect.suspend(() => (discarded === undefined ? Effect.void : Effect.fail(discarded))).pipe(
-        Effect.zipRight(
-          Effect.try({
-            try: () => connection.executeUnprepared(sql, params, transform),
-            catch: (cause) => new SqlError({ cause, message: "Failed to prepare statement" }),
+    connection: {
+      rows,
+      execute,
+      executeRaw: (sql, params) =>
+        asEffect((safe) =>
+          run(sql, safe, (statement) =>
+            statement.reader ? statement.all(...params) : statement.run(...params),
+          ),
+        ),
+      executeValues: (sql, params) =>
+        asEffect((safe) =>
+          run(sql, safe, (statement): ReadonlyArray<ReadonlyArray<unknown>> => {
+            if (!statement.reader) return (statement.run(...params), [])
+            const lists = statement.raw(true).all(...params)
+            statement.raw(false)
+            return lists.filter(Array.isArray)
           }),
         ),
-        Effect.flatten,
-      ),
-    // The stock client has none and dies.
-    executeStream: (sql, params, transform) => Stream.fromIterableEffect(execute(sql, params, transform)),
-    discard: (reason) => {
-      discarded ??= new SqlError({ cause: reason, message: reason.reason })
+      executeUnprepared: execute,
+      executeStream: (sql, params, transform) => Stream.fromIterableEffect(execute(sql, params, transform)),
+      discard: (reason) => {
+        discarded ??= new SqlError({ cause: reason, message: reason.reason })
+      },
     },
+    close: () => void database.close(),
   }
 }
 
-const setUp = (connection: Connection) =>
-  Effect.gen(function* () {
-    for (const pragma of pragmas) yield* connection.execute(pragma, [], undefined)
-    yield* connection.execute("SELECT count(*) FROM sqlite_schema", [], undefined) // a damaged file says so now
+/** Opened and set up in one go, so that an attempt that failed leaves nothing open. */
+const connect = (filename: string): Answer<Opened> =>
+  Either.gen(function* () {
+    const opened = yield* Either.try({
+      try: () => make(new Database(filename)),
+      catch: (cause) => new SqlError({ cause, message: "Failed to open" }),
+    })
+    // The last one, since a damaged file should say so now.
+    for (const sql of [...pragmas, "SELECT count(*) FROM sqlite_schema"]) {
+      const done = opened.connection.rows(sql, [])
+      if (Either.isLeft(done)) opened.close()
+      yield* done
+    }
+    return opened
   })
 
 /**
@@ -174,22 +244,12 @@ const setUp = (connection: Connection) =>
 export const open = (filename: string): Effect.Effect<SafeConnection, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
     if (!isInMemory(filename)) yield* Effect.zipRight(makeFolder(filename), checkPath(filename))
-    const reactivity = yield* Reactivity.make
-    const parent = yield* Effect.scope
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        // A scope of its own, so that an attempt that failed closes its file before the next one.
-        const scope = yield* Scope.make()
-        const connection = yield* reserve(filename).pipe(
-          Effect.map(guard),
-          Effect.provideService(Scope.Scope, scope),
-          Effect.provideService(Reactivity.Reactivity, reactivity),
-          Effect.tap((connection) => restore(setUp(connection))),
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-          Effect.mapError((error) => toStorageError(error, nameOf(filename))),
-        )
-        yield* Scope.addFinalizerExit(parent, (exit) => Scope.close(scope, exit))
-        return connection
-      }),
+    const { connection } = yield* Effect.acquireRelease(
+      Effect.mapError(
+        Effect.suspend(() => connect(filename)),
+        (error) => toStorageError(error, nameOf(filename)),
+      ),
+      ({ close }) => Effect.sync(close),
     )
+    return connection
   })

@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Tracer from "effect/Tracer"
 
@@ -12,3 +13,11 @@ const nobody = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 /** Whether the tracer of this fiber is another than Effect's own. */
 export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   Context.get(fiber.currentDefaultServices, Tracer.Tracer) !== nobody
+
+/** A span around what runs for every entity. */
+export const span =
+  (name: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiberRuntime((fiber) =>
+      isTraced(fiber) ? Effect.withSpan(effect, name, { captureStackTrace: false }) : effect,
+    )

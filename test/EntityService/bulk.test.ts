@@ -7,6 +7,7 @@ import * as Ref from "effect/Ref"
 import { describe } from "vitest"
 import { EntityService } from "../../src/EntityService.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
+import * as Step from "../../src/Storage/Step.js"
 import { Storage } from "../../src/Storage.js"
 import { settle, system } from "../support.js"
 import { embedAll, idsByWords, rowCounts, withSystem } from "./fixtures.js"
@@ -22,13 +23,14 @@ const withCount = <A, E, R>(test: (commits: Effect.Effect<number>) => Effect.Eff
       Effect.map(Storage, (storage) =>
         Storage.of({
           ...storage,
-          write: (effect) =>
-            Effect.flatMap(storage.isInside, (isInside) =>
-              Effect.zipRight(
-                isInside ? Effect.void : Ref.update(count, (n) => n + 1),
-                storage.write(effect),
-              ),
-            ),
+          transact: (step) => {
+            const counted = storage.transact(step)
+            const counting = Effect.unlessEffect(
+              Ref.update(count, (n) => n + 1),
+              storage.isInside,
+            )
+            return Step.make(() => Effect.zipRight(counting, counted), counted.perform)
+          },
         }),
       ),
     )

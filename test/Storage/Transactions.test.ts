@@ -3,6 +3,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
@@ -254,10 +255,8 @@ describe("transactions", () => {
       const connection = yield* SqliteConnection.open(":memory:")
       const broken: SqliteConnection.SafeConnection = {
         ...connection,
-        execute: (sql, params, transform) =>
-          sql === "ROLLBACK"
-            ? Effect.fail(sqlError("SQLITE_IOERR"))
-            : connection.execute(sql, params, transform),
+        rows: (sql, params) =>
+          sql === "ROLLBACK" ? Either.left(sqlError("SQLITE_IOERR")) : connection.rows(sql, params),
       }
       const { sql } = yield* FairClient.make(broken, { file: "x.db" })
       yield* sql`CREATE TABLE notes (note TEXT)`
