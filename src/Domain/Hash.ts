@@ -1,9 +1,9 @@
 /** The two hashes that decide what has changed: of the whole entity, and of the text that is embedded. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import type { Json, JsonObject } from "./Entity.js"
 
 /** SHA-256 in hexadecimal of the UTF-8 bytes of `text`. */
-export const sha256 = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex")
+export const sha256 = (text: string): string => hash("sha256", text, "hex")
 
 /** JSON with the keys of every object in order, so that equal values have equal texts. */
 export const canonicalJson = (value: Json): string => {
