@@ -80,7 +80,7 @@ interface Look {
 }
 
 /** As much text as one batch may carry, in UTF-16 code units; a longer one goes alone. */
-const batchLength = 32_768
+const batchLength = 65_536
 
 /** How long the loop rests after a failure of the database, so that it does not spin on it. */
 const cooldown = Duration.seconds(1)
