@@ -6,6 +6,7 @@
  * lets what is in hand finish within the drain time, and gives the rest back; it is built last and ends first.
  */
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -109,14 +110,17 @@ export const make = (
     const batch = yield* Batch.make(
       breaker,
       {
-        left: (claim, how) =>
-          Effect.zipRight(
-            Ref.update(inHand, (held) => new Map([...held].filter(([token]) => token !== claim.token))),
+        left: (ends) => {
+          const gone = new Set(ends.map(({ claim }) => claim.token))
+          const ended = (how: Batch.End["how"]) => ends.filter((end) => end.how === how).length
+          return Effect.zipRight(
+            Ref.update(inHand, (held) => new Map([...held].filter(([token]) => !gone.has(token)))),
             Ref.update(counts, ({ failed, stored }) => ({
-              stored: stored + (how === "stored" ? 1 : 0),
-              failed: failed + (how === "failed" ? 1 : 0),
+              stored: stored + ended("stored"),
+              failed: failed + ended("failed"),
             })),
-          ),
+          )
+        },
         stuck: (claims) => Ref.update(stuck, (before) => [...before, ...claims]),
       },
       settings,
@@ -261,7 +265,9 @@ export const make = (
     yield* Reporting.start({ status, every: settings.heartbeatInterval, news })
     const changes = yield* queue.subscribe
     yield* Effect.forkScoped(
-      Stream.runForEach(changes, (change) => (change.status === "pending" ? bell.open : Effect.void)),
+      Stream.runForEachChunk(changes, (some) =>
+        Chunk.some(some, ({ status }) => status === "pending") ? bell.open : Effect.void,
+      ),
     )
     yield* Effect.forkScoped(heartbeat)
     const looking = yield* Effect.forkScoped(loop)

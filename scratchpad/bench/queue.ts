@@ -1,7 +1,8 @@
 /**
  * What the queue costs beside bare better-sqlite3 that writes the same rows with the same durability, in turns in one
  * run: `npm run bench:queue [-- --notes 2000 --rounds 3 --json]`. Notes of 1.5 KB, `synchronous=FULL`, full-text
- * included on both sides; on ours everything is switched on: validation, hashes, the look at what is there, tokens,
+ * included on both sides; compiled, as it runs for its users: tsx names every function as it is made, which costs much
+ * where many are. On ours everything is switched on: validation, hashes, the look at what is there, tokens,
  * the waiting count, events. The embedder answers at once, so that what is measured is the queue. What a flush of
  * this disk costs is measured too: the gain of writing together grows with it.
  */

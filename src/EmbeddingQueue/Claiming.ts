@@ -3,10 +3,10 @@
  * not, so an idle worker costs readers and writers nothing. Jobs that are due are taken in the order of the index,
  * suspects one at a time with nothing beside them, and a box that cannot be read is ended, not stumbled over.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import type { ParseError } from "effect/ParseResult"
 import type { StorageError } from "../Domain/Errors.js"
 import type { Claim } from "../Domain/Job.js"
@@ -25,6 +25,12 @@ export interface WorkAhead {
   readonly suspect: boolean
   /** When the next job of the future is due, in milliseconds since the epoch. */
   readonly nextDue: number | undefined
+}
+
+/** A job that was claimed and cannot be worked on. */
+interface Unclaimable {
+  readonly row: Rows.LineRow
+  readonly reason: string
 }
 
 export const make = <A>(context: {
@@ -53,32 +59,33 @@ export const make = <A>(context: {
     },
   )
 
-  const toClaim = (row: Rows.LineRow, suspect: boolean) =>
-    Effect.gen(function* () {
-      const token = row.attemptToken
-      if (token === null) return Option.none<Claim<A>>()
-      const content = decode(row.content ?? "")
-      if (content._tag === "Right") {
-        return Option.some<Claim<A>>({ job: row, content: content.right, token, suspect })
-      }
-      const reason = `the box cannot be read: ${content.left.message}`
-      yield* Effect.logError("a box cannot be read; its job ends as failed").pipe(
+  /** The claim, or why there is none. */
+  const toClaim = (row: Rows.LineRow, suspect: boolean): Either.Either<Claim<A>, Unclaimable> => {
+    const token = row.attemptToken
+    if (token === null) return Either.left({ row, reason: "it bears no token" })
+    return Either.mapBoth(decode(row.content ?? ""), {
+      onLeft: ({ message }) => ({ row, reason: `the box cannot be read: ${message}` }),
+      onRight: (content): Claim<A> => ({ job: row, content, token, suspect }),
+    })
+  }
+
+  /** Its neighbours are claimed by now: they must reach the caller whatever happens to this one. */
+  const giveUp = ({ reason, row }: Unclaimable) =>
+    Effect.zipRight(
+      Effect.logError("a box cannot be read; its job ends as failed").pipe(
         Effect.annotateLogs({ jobId: row.jobId, reason }),
-      )
-      // Its neighbours are claimed by now: they must reach the caller whatever happens to this one.
-      yield* Effect.catchAll(storage.write(transitions.giveUp(row, reason)), (error) =>
+      ),
+      Effect.catchAll(storage.write(transitions.giveUp(row, reason)), (error) =>
         Effect.logError("that cannot be written now; its lease will end").pipe(
           Effect.annotateLogs({ jobId: row.jobId, reason: error.reason }),
         ),
-      )
-      return Option.none<Claim<A>>()
-    })
-
-  const toClaims = (rows: ReadonlyArray<Rows.LineRow>, suspect: boolean) =>
-    Effect.map(
-      Effect.forEach(rows, (row) => toClaim(row, suspect)),
-      (claims) => claims.flatMap(Option.toArray),
+      ),
     )
+
+  const toClaims = (rows: ReadonlyArray<Rows.LineRow>, suspect: boolean) => {
+    const [unclaimable, claims] = Arr.separate(rows.map((row) => toClaim(row, suspect)))
+    return Effect.as(Effect.forEach(unclaimable, giveUp, { discard: true }), claims)
+  }
 
   const claimSuspect = (stamp: ClaimStamp) =>
     Effect.flatMap(storage.transact(Rows.lineRows(statements.claimSuspect(stamp))), (rows) =>

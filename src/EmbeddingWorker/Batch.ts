@@ -23,9 +23,15 @@ import type { Breaker } from "./Breaker.js"
 
 type Claims = ReadonlyArray<Claim<Entity>>
 
+/** How a job left the worker's hand. */
+export interface End {
+  readonly claim: Claim<Entity>
+  readonly how: "stored" | "failed" | "lost" | "released"
+}
+
 export interface Listener {
-  /** A job leaves the worker's hand. */
-  readonly left: (claim: Claim<Entity>, how: "stored" | "failed" | "lost" | "released") => Effect.Effect<void>
+  /** Jobs leave the worker's hand. */
+  readonly left: (ends: ReadonlyArray<End>) => Effect.Effect<void>
   /** Nobody works on these any more, but that could not be written: they are still in hand, to be given back. */
   readonly stuck: (claims: Claims) => Effect.Effect<void>
 }
@@ -113,9 +119,7 @@ export const make = (
 
     const store = (claims: Claims, embedded: ReadonlyArray<ReadonlyArray<EmbeddedChunk>>) =>
       Effect.flatMap(storeHeld(new Map(Arr.zip(claims, embedded))), (held) =>
-        Effect.forEach(claims, (claim) => listener.left(claim, held.has(claim) ? "stored" : "lost"), {
-          discard: true,
-        }),
+        listener.left(claims.map((claim) => ({ claim, how: held.has(claim) ? "stored" : "lost" }))),
       ).pipe(Effect.withSpan("EmbeddingWorker.store", { attributes: { jobs: claims.length } }))
 
     /** Gives claims back, all or none: a database that is locked or full is waited for once, not once per job. */
@@ -131,9 +135,7 @@ export const make = (
         )
         .pipe(
           Effect.flatMap((ends) =>
-            Effect.forEach(claims, (claim, at) => listener.left(claim, ends[at] ?? "lost"), {
-              discard: true,
-            }),
+            listener.left(claims.map((claim, at) => ({ claim, how: ends[at] ?? "lost" }))),
           ),
         )
 
@@ -164,7 +166,7 @@ export const make = (
         return job.status === "failed" ? ("failed" as const) : ("released" as const)
       }).pipe(
         Effect.catchTag("ClaimLost", () => Effect.succeed("lost" as const)),
-        Effect.flatMap((how) => listener.left(claim, how)),
+        Effect.flatMap((how) => listener.left([{ claim, how }])),
       )
 
     const crashed = (claims: Claims, error: EmbeddingError) =>
@@ -174,10 +176,8 @@ export const make = (
         yield* Effect.logWarning("what computed died; its texts are tried again one by one").pipe(
           Effect.annotateLogs({ reason: error.reason, jobs: jobs.length, failedForGood: convicted.size }),
         )
-        yield* Effect.forEach(
-          claims,
-          (claim) => listener.left(claim, convicted.has(claim.job.jobId) ? "failed" : "released"),
-          { discard: true },
+        yield* listener.left(
+          claims.map((claim) => ({ claim, how: convicted.has(claim.job.jobId) ? "failed" : "released" })),
         )
       })
 

@@ -135,7 +135,7 @@ describe("the whole flow", () => {
       const fake = yield* control
       const queue = yield* EmbeddingQueue
       yield* fake.hangWhen((text) => text.includes("big"))
-      yield* createNotes({ a: "small", b: "big ".repeat(10_000), c: "small too" })
+      yield* createNotes({ a: "small", b: "big ".repeat(20_000), c: "small too" })
       const { stop } = yield* startWorker({ batchSize: 8 })
       yield* passTimeUntil(Effect.map(queue.getStats, (stats) => stats.completed === 2))
       expect(yield* storedIds).toEqual(["a", "c"])

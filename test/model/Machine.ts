@@ -154,7 +154,7 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
         const batch = yield* Batch.make(
           yield* Breaker.make(Schedule.forever),
           {
-            left: (claim, how) => Effect.sync(() => left.set(claim.token, how)),
+            left: (ends) => Effect.sync(() => ends.forEach(({ claim, how }) => left.set(claim.token, how))),
             stuck: () => Effect.dieMessage("this database is never in trouble for long"),
           },
           { maxProcessingTime: "5 minutes" },
