@@ -127,7 +127,7 @@ const advice: { readonly [tag: string]: string } = {
 /** A failure as it is told in the chat: what, and what to do. */
 export const failure = (error: { readonly _tag: string; readonly message: string }): Text => {
   const todo = advice[error._tag]
-  const what = error.message
+  const what = error.message.replace(/^there is no entity "([^]*)" of type "[^"]*"$/, 'there is no note "$1"')
   return say`${what.slice(0, 1).toUpperCase()}${what.slice(1, 500)}${/[.!?]$/.test(what) ? "" : "."}${todo === undefined ? "" : ` ${todo}`}`
 }
 

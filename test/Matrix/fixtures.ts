@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import * as EmbeddingWorker from "../../src/EmbeddingWorker.js"
 import * as InterfaceBoard from "../../src/InterfaceBoard.js"
 import * as Matrix from "../../src/Matrix.js"
-import { plainBackoff, quiet, system, temporaryDatabase } from "../support.js"
+import { plainBackoff, system, temporaryDatabase } from "../support.js"
 import * as Homeserver from "./homeserver/Homeserver.js"
 import { does, Person } from "./Person.js"
 
@@ -119,4 +119,19 @@ export const roomWith = ({ bot, owner }: Town, others: ReadonlyArray<Person> = [
     return roomId
   })
 
-export { quiet }
+/** Says something and answers what the bot answered. */
+export const ask = (person: Person, roomId: string, body: string, more: object = {}) =>
+  does(async () => person.answer(await person.say(roomId, body, more)))
+
+/** What an answer says in its last form, once that matches. */
+export const finallySays = (person: Person, eventId: string, pattern: RegExp) =>
+  does(async () => {
+    const edit = await person.edit(eventId, (body) => pattern.test(body))
+    return edit.content["m.new_content"]?.body ?? ""
+  })
+
+/** The content of a reply, as clients make it. */
+export const replyTo = (eventId: string) => ({ "m.relates_to": { "m.in_reply_to": { event_id: eventId } } })
+
+/** The id in a receipt. */
+export const idsIn = (body: string) => [...body.matchAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g)].map(([id]) => id)

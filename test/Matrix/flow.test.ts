@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { anyTown, quiet, roomWith, services, settingsOf, startBot, startWorker } from "./fixtures.js"
+import { quiet } from "../support.js"
+import { anyTown, roomWith, services, settingsOf, startBot, startWorker } from "./fixtures.js"
 import { does } from "./Person.js"
 
 describe("the Matrix bot", { timeout: 60_000 }, () => {
