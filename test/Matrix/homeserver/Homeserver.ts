@@ -96,6 +96,11 @@ export class Homeserver {
     this.faults.push({ matches, fault, times })
   }
 
+  /** No more faults. */
+  heal() {
+    this.faults.length = 0
+  }
+
   private faultFor(seen: Seen) {
     const planned = this.faults.find((one) => one.times > 0 && one.matches(seen))
     if (planned !== undefined) planned.times--
