@@ -199,7 +199,6 @@ export const make = (homeserver: string) =>
             Request.setUrlParams({
               filter: JSON.stringify(filter),
               timeout: String(Duration.toMillis(wait)),
-              set_presence: "online",
               ...(since === undefined ? {} : { since }),
             }),
           ),

@@ -18,7 +18,7 @@ import type { AnswerRows } from "./AnswerRows.js"
 import { type Name, table } from "./Command.js"
 import type { Cursors } from "./Cursors.js"
 import type { NotHolder } from "./Errors.js"
-import { messageOf } from "./Events.js"
+import { messageOf, placeOf } from "./Events.js"
 import { type Commit, type Failure, type Handler, Refused, type Reply } from "./Handler.js"
 import type { Inbox, Waiting } from "./Inbox.js"
 import { bulleted, code, contentOf, inThread, joined, lines, say, type Text } from "./Message.js"
@@ -145,11 +145,6 @@ export const make = ({
         })
       })
 
-    const place = ({ event }: Waiting) => ({
-      eventId: event.event_id,
-      thread: messageOf(event.content).thread ?? event.event_id,
-    })
-
     /** Effects, answer and end of a command, together. */
     const finish = <E>(waiting: Waiting, commit: Effect.Effect<Reply, E>) =>
       account.write(
@@ -157,7 +152,7 @@ export const make = ({
           const reply = yield* commit
           const answer = yield* outbox.message(
             waiting.roomId,
-            inThread(contentOf(reply.text), place(waiting)),
+            inThread(contentOf(reply.text), placeOf(waiting.event)),
           )
           if (reply.follow !== undefined) {
             yield* answers.put(answer, reply.follow.facts, reply.follow.jobs, reply.follow.entering)

@@ -149,7 +149,10 @@ export interface Message {
   readonly repliesTo: string | undefined
   /** It names a message in any way as the one before it: then clients may have quoted that. */
   readonly quotes: boolean
+  /** The root of the thread that it is in. */
   readonly thread: string | undefined
+  /** It relates to another event in a way that is not a reply: then it cannot begin a thread. */
+  readonly isRelated: boolean
   readonly isEdit: boolean
   /** A file that is not encrypted. */
   readonly url: string | undefined
@@ -174,6 +177,7 @@ export const messageOf = (content: RoomEvent["content"]): Message => {
       isThread && relation.event_id !== undefined && isEventId(relation.event_id)
         ? relation.event_id
         : undefined,
+    isRelated: relation?.rel_type !== undefined,
     isEdit: relation?.rel_type === "m.replace",
     url: textAt(content, "url"),
     isEncryptedFile: content["file"] !== undefined,
@@ -195,6 +199,12 @@ export const newestContent = (event: RoomEvent): RoomEvent["content"] =>
     onSome: ({ "m.relations": { "m.replace": edit } }) =>
       edit.sender === event.sender ? edit.content["m.new_content"] : event.content,
   })
+
+/** Where an answer to an event belongs: in its thread, or in one that it begins. */
+export const placeOf = (event: RoomEvent) => {
+  const { isRelated, thread } = messageOf(event.content)
+  return { eventId: event.event_id, thread: thread ?? (isRelated ? undefined : event.event_id) }
+}
 
 /** The words of a message without the quotation that older clients put in front of a reply. */
 export const spoken = ({ body, quotes }: Message): string => {

@@ -166,8 +166,7 @@ export const make = ({
         const told = yield* inbox.isFlooded(event.sender)
         const isNew = yield* inbox.enter(room.roomId, event, flooded)
         if (told || !isNew) return
-        const thread = Events.messageOf(event.content).thread ?? event.event_id
-        yield* outbox.message(room.roomId, inThread(contentOf(tooMany), { eventId: event.event_id, thread }))
+        yield* outbox.message(room.roomId, inThread(contentOf(tooMany), Events.placeOf(event)))
       })
 
     const keep = ({ events, room }: Heard, self: Self, isFirst: boolean) =>

@@ -148,22 +148,27 @@ export const contentOf = (text: Text): Content => {
     : notice({ ...text, plain: clipped(text.plain, Math.floor(longest / 6) - 100) }, false)
 }
 
-/** Where a message belongs: the event that it answers, and the thread which that one is in or begins. */
+/** Where a message belongs: the event that it answers, and the thread which that one is in or may begin. */
 export interface Place {
   readonly eventId: string
-  readonly thread: string
+  readonly thread: string | undefined
 }
 
 /** The content as an answer in a thread; clients that know no threads show it as a reply. */
 export const inThread = (content: Content, { eventId, thread }: Place): Content => ({
   ...content,
   "m.relates_to": {
-    rel_type: "m.thread",
-    event_id: thread,
-    is_falling_back: true,
+    ...(thread === undefined ? {} : { rel_type: "m.thread", event_id: thread, is_falling_back: true }),
     "m.in_reply_to": { event_id: eventId },
   },
 })
+
+/** The content without its place; nothing where it has none. */
+export const withoutPlace = (content: Content): Content | undefined => {
+  if (content["m.relates_to"] === undefined) return undefined
+  const { "m.relates_to": _, ...rest } = content
+  return rest
+}
 
 /** The content as the new version of a message; clients that know no edits show it with a star. */
 export const asEdit = (content: Content, eventId: string): Content => ({

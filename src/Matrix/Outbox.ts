@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import type { StorageError } from "../Domain/Errors.js"
 import type { Account } from "./Account.js"
 import type { MatrixError, NotHolder } from "./Errors.js"
-import { asEdit } from "./Message.js"
+import { asEdit, withoutPlace } from "./Message.js"
 import type { Due, OutboxRows } from "./OutboxRows.js"
 import type { Session } from "./Session.js"
 
@@ -44,7 +44,14 @@ export const make = ({
         switch (due.kind) {
           case "message":
             return Effect.map(
-              client.send(token, due.roomId, due.txnId, due.content),
+              Effect.catchAll(client.send(token, due.roomId, due.txnId, due.content), (error) => {
+                // A thread that this homeserver does not know (other people's servers say what is one): better
+                // answered beside it than not at all.
+                const plain = error.status === 400 ? withoutPlace(due.content) : undefined
+                return plain === undefined
+                  ? Effect.fail(error)
+                  : client.send(token, due.roomId, `${due.txnId}-plain`, plain)
+              }),
               ({ event_id }) => event_id,
             )
           case "edit":

@@ -38,7 +38,10 @@ export const matrix = (settings: Of): Effect.Effect<Asked | undefined, InvalidSe
           ? ({ _tag: "Password", password: matrixPassword } as const)
           : undefined
     if (homeserver === undefined) {
-      const given = userId !== undefined ? known.matrixUser : credentials && known.matrixToken
+      const given =
+        userId !== undefined
+          ? known.matrixUser
+          : credentials && (credentials._tag === "Token" ? known.matrixToken : known.matrixPassword)
       return given === undefined ? undefined : yield* missing(known.matrixHomeserver.variable, given.variable)
     }
     if (userId === undefined) {
