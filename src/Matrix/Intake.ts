@@ -82,6 +82,17 @@ export const make = ({
       // A new name is told as a join too.
       !Events.wasMember(event)
 
+    const isOwnInvitation = (event: Events.RoomEvent) =>
+      event.type === "m.room.member" &&
+      event.state_key === account.userId &&
+      event.content["membership"] === "invite"
+
+    /** Where in a room that is new to the bot it begins to be spoken to: as it was invited, or as it came. */
+    const beginning = (room: Rooms.Room, events: ReadonlyArray<Events.RoomEvent>) => {
+      const invitation = room.heard ? events.findLastIndex(isOwnInvitation) : -1
+      return (invitation < 0 ? events.findLastIndex(isOwnJoin) : invitation) + 1
+    }
+
     /** What was said between the last sync and the part of the timeline that this one tells, oldest first. */
     const gap = (
       roomId: string,
@@ -123,8 +134,7 @@ export const make = ({
             ? yield* gap(roomId, told.timeline.prev_batch, since, oldest)
             : []
         const all = [...missed, ...timeline]
-        // In a room that is new to the bot, what stands before its arrival was not said to it.
-        const start = before.present ? 0 : all.findLastIndex(isOwnJoin) + 1
+        const start = before.present ? 0 : beginning(before, all)
         const {
           "m.invited_member_count": invited = before.invited,
           "m.joined_member_count": joined = before.joined,
@@ -194,7 +204,7 @@ export const make = ({
         yield* Effect.forEach(commands, (event) => takeIn(event, room), { discard: true })
       })
 
-    const invitation = (roomId: string, told: Events.InvitedRoom) =>
+    const invitation = (roomId: string, told: Events.InvitedRoom, isFirst: boolean) =>
       Effect.gen(function* () {
         const invite = Events.stateEvents(told.invite_state.events).find(
           ({ content, state_key, type }) =>
@@ -207,7 +217,11 @@ export const make = ({
           Effect.annotateLogs({ room: roomId, by: invite.sender }),
         )
         if (!isOwner) return yield* Effect.asVoid(outbox.leave(roomId))
-        yield* rooms.put({ ...Rooms.unknown(roomId), direct: invite.content["is_direct"] === true })
+        yield* rooms.put({
+          ...Rooms.unknown(roomId),
+          direct: invite.content["is_direct"] === true,
+          heard: !isFirst,
+        })
         yield* outbox.join(roomId)
       })
 
@@ -224,7 +238,7 @@ export const make = ({
           yield* Effect.forEach(heard, (one) => keep(one, self, since === undefined), { discard: true })
           yield* Effect.forEach(
             Object.entries(sync.rooms.invite),
-            ([roomId, told]) => invitation(roomId, told),
+            ([roomId, told]) => invitation(roomId, told, since === undefined),
             {
               discard: true,
             },

@@ -11,6 +11,8 @@ export const Room = Schema.Struct({
   present: Flag,
   /** The invitation said that it is a conversation of two. */
   direct: Flag,
+  /** The bot heard of the invitation as it came: what was said from then on was said to it. */
+  heard: Flag,
   /** How many are in it and invited, where the homeserver has said so. */
   joined: Schema.NullOr(Schema.Int),
   invited: Schema.NullOr(Schema.Int),
@@ -25,6 +27,7 @@ export const unknown = (roomId: string): Room => ({
   roomId,
   present: false,
   direct: false,
+  heard: false,
   joined: null,
   invited: null,
   encrypted: false,
@@ -42,7 +45,7 @@ export const make = (account: string) =>
     get: (roomId: string) =>
       Effect.map(
         Effect.flatMap(
-          sql`SELECT room_id AS "roomId", present, direct, joined, invited, encrypted, warned
+          sql`SELECT room_id AS "roomId", present, direct, heard, joined, invited, encrypted, warned
             FROM matrix_rooms WHERE account = ${account} AND room_id = ${roomId}`,
           decode,
         ),
@@ -50,11 +53,11 @@ export const make = (account: string) =>
       ),
 
     put: (room: Room) => sql`
-      INSERT INTO matrix_rooms (account, room_id, present, direct, joined, invited, encrypted, warned)
-      VALUES (${account}, ${room.roomId}, ${room.present ? 1 : 0}, ${room.direct ? 1 : 0}, ${room.joined},
-        ${room.invited}, ${room.encrypted ? 1 : 0}, ${room.warned ? 1 : 0})
+      INSERT INTO matrix_rooms (account, room_id, present, direct, heard, joined, invited, encrypted, warned)
+      VALUES (${account}, ${room.roomId}, ${room.present ? 1 : 0}, ${room.direct ? 1 : 0},
+        ${room.heard ? 1 : 0}, ${room.joined}, ${room.invited}, ${room.encrypted ? 1 : 0}, ${room.warned ? 1 : 0})
       ON CONFLICT (account, room_id) DO UPDATE SET
-        present = excluded.present, direct = excluded.direct, joined = excluded.joined,
+        present = excluded.present, direct = excluded.direct, heard = excluded.heard, joined = excluded.joined,
         invited = excluded.invited, encrypted = excluded.encrypted, warned = excluded.warned`,
   }))
 

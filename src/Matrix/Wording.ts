@@ -70,10 +70,22 @@ export const imported = (
       : isOver
         ? say`Imported ${code(facts.folder)}.`
         : say`Importing ${code(facts.folder)} …`
-  const counts = say`${counted(files, "file")}: ${String(facts.created)} new, ${String(facts.updated)} changed, ${String(facts.unchanged)} unchanged, ${String(facts.skipped)} skipped.`
+  const kinds = [
+    [facts.created, "new"],
+    [facts.updated, "changed"],
+    [facts.unchanged, "unchanged"],
+    [facts.skipped, "skipped"],
+  ] as const
+  const counts =
+    files === 0
+      ? say`${entering ? "" : "There are no notes in it."}`
+      : say`${counted(files, "file")}: ${kinds
+          .filter(([count]) => count > 0)
+          .map(([count, kind]) => `${count} ${kind}`)
+          .join(", ")}.`
   const embedding =
     total === 0
-      ? say`${entering ? "" : "Nothing had to be embedded."}`
+      ? say`${entering || files === 0 ? "" : "Nothing had to be embedded."}`
       : isOver
         ? say`${counted(done, "note")} embedded${failed > 0 ? `, ${failed} failed` : ""}.`
         : say`${done} of ${total} embedded${failed > 0 ? `, ${failed} failed` : ""}${open > 0 && !entering ? `, ${open} to go` : ""}.`

@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as EmbeddingWorker from "../../src/EmbeddingWorker.js"
 import * as InterfaceBoard from "../../src/InterfaceBoard.js"
@@ -135,3 +136,7 @@ export const replyTo = (eventId: string) => ({ "m.relates_to": { "m.in_reply_to"
 
 /** The id in a receipt. */
 export const idsIn = (body: string) => [...body.matchAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g)].map(([id]) => id)
+
+/** Looks again and again: for what is told by nobody. */
+export const eventually = <A, E, R>(look: Effect.Effect<A, E, R>) =>
+  Effect.retry(look, Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1_000)))

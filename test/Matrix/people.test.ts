@@ -6,6 +6,7 @@ import { quiet } from "../support.js"
 import {
   anyTown,
   ask,
+  eventually,
   roomWith,
   services,
   settingsOf,
@@ -38,7 +39,7 @@ describe("who may speak to the Matrix bot", { timeout: 60_000 }, () => {
       const reader = yield* town.newPerson("reader")
       const stranger = yield* town.newPerson("stranger")
       yield* Effect.gen(function* () {
-        yield* startBot(
+        const bot = yield* startBot(
           settingsOf(town, {
             roles: { owners: [owner.userId], trusted: [trusted.userId], public: [reader.userId] },
           }),
@@ -67,6 +68,7 @@ describe("who may speak to the Matrix bot", { timeout: 60_000 }, () => {
           kept.map(({ sender }) => sender),
           stranger.userId,
         )
+        yield* bot.stop
       }).pipe(Effect.provide(yield* services))
 
       const elsewhere = yield* services
@@ -81,6 +83,7 @@ describe("who may speak to the Matrix bot", { timeout: 60_000 }, () => {
             roles: { owners: [owner.userId], trusted: [room], public: [`@*:${domain}`] },
           }),
         )
+        yield* eventually(Effect.filterOrFail(bot.state, (now) => now === "connected"))
         yield* does(() => owner.invite(room, town.bot.userId))
         yield* does(() =>
           owner.until("the bot", () =>
@@ -176,6 +179,26 @@ describe("who may speak to the Matrix bot", { timeout: 60_000 }, () => {
           order.toSorted((a, b) => a - b),
         )
         assert.lengthOf(order, missed.length)
+      }).pipe(Effect.provide(yield* services))
+    }).pipe(Effect.provide(quiet)),
+  )
+
+  it.scopedLive("is spoken to from its invitation on", () =>
+    Effect.gen(function* () {
+      const town = yield* anyTown
+      const { bot, owner } = town
+      yield* Effect.gen(function* () {
+        const { state } = yield* startBot(settingsOf(town))
+        yield* eventually(Effect.filterOrFail(state, (now) => now === "connected"))
+        const [early, late] = yield* does(async () => {
+          const room = await owner.createRoom({ preset: "private_chat" })
+          const early = await owner.say(room, "!add Before it was invited")
+          await owner.invite(room, bot.userId)
+          return [early, await owner.say(room, "!add Before it came")] as const
+        })
+        yield* does(() => owner.answer(late))
+        yield* isSilent(owner, early)
+        assert.deepStrictEqual(yield* notes, ["Before it came"])
       }).pipe(Effect.provide(yield* services))
     }).pipe(Effect.provide(quiet)),
   )

@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import { InterfaceBoard } from "../../src/InterfaceBoard.js"
 import { Storage } from "../../src/Storage.js"
 import { quiet } from "../support.js"
 import {
   ask,
+  eventually,
   finallySays,
   roomWith,
   services,
@@ -24,10 +24,6 @@ const isSend = (bot: { readonly userId: string }) => (seen: Seen) =>
 
 const isSync = (bot: { readonly userId: string }) => (seen: Seen) =>
   seen.userId === bot.userId && seen.path.endsWith("/sync")
-
-/** Looks again and again: for what is told by nobody. */
-const eventually = <A, E, R>(look: Effect.Effect<A, E, R>) =>
-  Effect.retry(look, Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1_000)))
 
 describe("the Matrix bot and its homeserver", { timeout: 60_000 }, () => {
   it.scopedLive("sends what got no answer again, and it is the same message", () =>

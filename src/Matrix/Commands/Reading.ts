@@ -48,6 +48,12 @@ const blindSpots = (answer: SearchAnswer): Text =>
       : say`${Wording.counted(answer.failed, "note")} could not be embedded: found by words only.`,
   )
 
+/** The excerpt without the title, which stands above it. */
+const restOf = ({ excerpt, title }: SearchResult): string => {
+  const text = excerpt.replace(/^#{1,6} /, "")
+  return text.startsWith(title) ? text.slice(title.length).trim() : text
+}
+
 /** The place in the text from which to go on: never within a character. */
 const cutAt = (text: string, from: number) => {
   const end = Math.min(text.length, from + characters)
@@ -76,8 +82,7 @@ export const make = (cursors: Cursors) =>
         (view): Text =>
           lines(
             say`${bold(Message.link(result.title, Option.match(view, { onNone: () => "", onSome: originOf })))} · ${result.score.toFixed(2)} · ${referenceOf(result)}${Wording.stateOf(result.embedding)}`,
-            // A note of one line is its own title.
-            result.excerpt === result.title ? Message.nothing : Message.words(result.excerpt),
+            Message.words(restOf(result)),
           ),
       )
 

@@ -38,6 +38,7 @@ const statements = [
     room_id TEXT NOT NULL,
     present INTEGER NOT NULL CHECK (present IN (0, 1)),
     direct INTEGER NOT NULL CHECK (direct IN (0, 1)),
+    heard INTEGER NOT NULL CHECK (heard IN (0, 1)),
     joined INTEGER,
     invited INTEGER,
     encrypted INTEGER NOT NULL CHECK (encrypted IN (0, 1)),
