@@ -16,6 +16,7 @@ import * as EmbeddingWorker from "./EmbeddingWorker.js"
 import * as EntityOverlay from "./EntityOverlay.js"
 import * as EntityRepository from "./EntityRepository.js"
 import * as EntityService from "./EntityService.js"
+import * as InterfaceBoard from "./InterfaceBoard.js"
 import * as Maintenance from "./Maintenance.js"
 import * as Search from "./Search.js"
 import * as Config from "./Shell/Config.js"
@@ -33,6 +34,7 @@ export type Services =
   | EntityOverlay.EntityOverlay
   | EntityRepository.EntityRepository
   | EntityService.EntityService
+  | InterfaceBoard.InterfaceBoard
   | Search.Search
   | VectorIndex.VectorIndex
 
@@ -50,13 +52,18 @@ export const storage = (
 /** The queue alone: enough to see how it stands. */
 export const queue = (
   settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting">,
-): Layer.Layer<EmbeddingQueue.EmbeddingQueue | EntityRepository.EntityRepository, never, Storage> =>
-  Layer.merge(
+): Layer.Layer<
+  EmbeddingQueue.EmbeddingQueue | EntityRepository.EntityRepository | InterfaceBoard.InterfaceBoard,
+  never,
+  Storage
+> =>
+  Layer.mergeAll(
     EmbeddingQueue.layerWith({
       leaseMillis: Duration.toMillis(settings.leaseDuration),
       maxWaiting: settings.maxWaiting,
     }),
     EntityRepository.layer,
+    InterfaceBoard.layer,
   )
 
 /** All services; nothing runs in the background. */

@@ -30,6 +30,11 @@ export * as DirectorySync from "./DirectorySync.js"
 /** Follows jobs to their end. */
 export * as JobProgress from "./JobProgress.js"
 
+/** The chat bot, as a Layer over the services. */
+export * as Matrix from "./Matrix.js"
+/** How interfaces such as the chat bot stand. */
+export * as InterfaceBoard from "./InterfaceBoard.js"
+
 /** The durable queue. */
 export * as EmbeddingQueue from "./EmbeddingQueue.js"
 /** What empties it. */

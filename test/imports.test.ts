@@ -20,11 +20,12 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "JobProgress",
     "Doctor",
     "Backup",
+    "InterfaceBoard",
   ],
   ["Search"],
   ["EntityService"],
   ["DirectorySync"],
-  ["Cli"],
+  ["Cli", "Matrix"],
   ["Shell"],
   ["index", "main", "bin"],
 ]

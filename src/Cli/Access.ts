@@ -11,6 +11,7 @@ import type { Doctor } from "../Doctor.js"
 import type { EmbeddingQueue } from "../EmbeddingQueue.js"
 import type { EntityRepository } from "../EntityRepository.js"
 import type { EntityService } from "../EntityService.js"
+import type { InterfaceBoard } from "../InterfaceBoard.js"
 import type { Storage } from "../Storage.js"
 
 /** Settings that are not as they must be: one line for each. */
@@ -38,8 +39,8 @@ export class Access extends Context.Tag("embedbox/Cli/Access")<
   {
     /** What can be set, with its default: for the help. */
     readonly settings: Effect.Effect<ReadonlyArray<{ readonly variable: string; readonly fallback: string }>>
-    /** The queue and what is stored: no model. */
-    readonly queue: Opened<EmbeddingQueue | EntityRepository>
+    /** The queue, what is stored and how interfaces stand: no model. */
+    readonly queue: Opened<EmbeddingQueue | EntityRepository | InterfaceBoard>
     /** The database itself: its examination and its copy. No model. */
     readonly database: Opened<Doctor | Storage>
     /** Writing, reading and searching; the model is started by the first question. */

@@ -10,6 +10,9 @@ import { version } from "./Version.js"
 export const isAsked = (words: ReadonlyArray<string>): boolean =>
   words.length === 0 || (words.length === 1 && (words[0] === "--help" || words[0] === "-h"))
 
+/** These would fill the screen, and no command uses them. */
+const ofMatrix = "EMBEDBOX_MATRIX_"
+
 export const print = Effect.gen(function* () {
   const screen = yield* Screen
   const settings = yield* Effect.flatMap(Access, (access) => access.settings)
@@ -34,7 +37,12 @@ export const print = Effect.gen(function* () {
       ]),
       "",
       screen.bold("Settings") + " (environment variables and their defaults)",
-      ...table(settings.map(({ fallback, variable }) => [variable, fallback])),
+      ...table(
+        settings
+          .filter(({ variable }) => !variable.startsWith(ofMatrix))
+          .map(({ fallback, variable }) => [variable, fallback]),
+      ),
+      ...table([[`${ofMatrix}*`, "the Matrix bot of the daemon: see the README"]]),
       "",
       "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 some items failed, 130 interrupted.",
     ].join("\n"),

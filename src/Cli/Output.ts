@@ -95,6 +95,24 @@ export const Status = Schema.Struct({
       ),
     }),
   ),
+  /** Interfaces on a connection of their own, such as the Matrix bot; times in milliseconds since the epoch. */
+  interfaces: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      /** For whom it speaks. */
+      subject: Schema.String,
+      state: Schema.Literal("starting", "connected", "retrying", "refused", "standby"),
+      /** Why it is not connected. */
+      reason: Schema.NullOr(Schema.String),
+      /** Messages that are still to go out. */
+      waiting: Schema.Number,
+      owner: Schema.String,
+      since: Schema.Number,
+      /** When it last reported, and whether that was lately. */
+      beatAt: Schema.Number,
+      alive: Schema.Boolean,
+    }),
+  ),
 })
 
 /** What every document tells of a job. */

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { clipped } from "../Domain/Text.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
+import { InterfaceBoard } from "../InterfaceBoard.js"
 import { Access, PlaceTag } from "./Access.js"
 import * as JobWords from "./JobWords.js"
 import * as Output from "./Output.js"
@@ -23,6 +24,7 @@ const read = Effect.gen(function* () {
     queue: yield* queue.getStats,
     lagMillis: yield* queue.lag,
     workers: yield* queue.workers,
+    interfaces: yield* (yield* InterfaceBoard).notices,
   }
   return status
 })
@@ -54,6 +56,19 @@ const troubleOf = ({ workers }: Status) =>
     .flatMap(({ alive, provider }) => (alive && provider.state === "open" ? [provider] : []))
     .toSorted((a, b) => a.until - b.until)[0]
 
+/** An interface: since when it is how it is, and what keeps it from being connected. */
+const interfaceOf = (
+  screen: typeof Screen.Service,
+  { alive, beatAt, reason, since, state, subject, waiting }: Status["interfaces"][number],
+  now: number,
+) => {
+  if (!alive) return `${oneLine(subject)} ${screen.yellow(`silent for ${JobWords.span(now - beatAt)}`)}`
+  const tint = state === "connected" ? screen.green : state === "refused" ? screen.red : screen.yellow
+  const unsent = waiting > 0 ? `, ${JobWords.counted(waiting, "message")} to send` : ""
+  const why = reason === null ? "" : `: ${clipped(oneLine(reason), Math.max(12, screen.width - 40))}`
+  return `${oneLine(subject)} ${tint(state)} for ${JobWords.span(now - since)}${unsent}${why}`
+}
+
 const text = (screen: typeof Screen.Service, status: Status, now: number) => {
   const line = (label: string, value: string) => `${screen.dim(label.padEnd(12))}${value}`
   const { failed } = status.queue
@@ -82,6 +97,7 @@ const text = (screen: typeof Screen.Service, status: Status, now: number) => {
             ) + next,
           ),
         ]),
+    ...status.interfaces.map((one) => line(one.name, interfaceOf(screen, one, now))),
     ...(status.paused ? [screen.yellow("The queue is paused: `embedbox resume` lets it go on.")] : []),
   ].join("\n")
 }

@@ -10,7 +10,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as LogLevel from "effect/LogLevel"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { isUserId } from "../Matrix/Ids.js"
+import { isEntry, isOwnerEntry } from "../Matrix/Roles.js"
 import * as Values from "./Values.js"
 
 /** Everything that a shell can be told. */
@@ -35,6 +38,15 @@ export interface Settings {
   readonly threads: number | undefined
   readonly logFormat: Values.LogFormat
   readonly logLevel: LogLevel.LogLevel
+  readonly matrixHomeserver: string | undefined
+  readonly matrixUser: string | undefined
+  readonly matrixToken: Redacted.Redacted | undefined
+  readonly matrixPassword: Redacted.Redacted | undefined
+  readonly matrixOwners: ReadonlyArray<string>
+  readonly matrixTrusted: ReadonlyArray<string>
+  readonly matrixPublic: ReadonlyArray<string>
+  readonly matrixImportDir: string | undefined
+  readonly matrixCommandsPerMinute: number
 }
 
 /** One setting: how it is called, what it is when nobody says, and what it may be. */
@@ -155,6 +167,62 @@ export const settings: Table = {
     meaning: "The least that is logged. The command line's default is `warning`.",
     value: Values.logLevel,
   },
+  matrixHomeserver: {
+    variable: "EMBEDBOX_MATRIX_HOMESERVER",
+    fallback: "none",
+    meaning:
+      "Where the client-server API of the Matrix bot's homeserver is. With it, the daemon runs the bot.",
+    value: Values.orNone(Values.address),
+  },
+  matrixUser: {
+    variable: "EMBEDBOX_MATRIX_USER",
+    fallback: "none",
+    meaning: "The bot's user id.",
+    value: Values.orNone(Values.textOf("a user id such as @notes:example.org", isUserId)),
+  },
+  matrixToken: {
+    variable: "EMBEDBOX_MATRIX_TOKEN",
+    fallback: "none",
+    meaning: "Its access token, or …",
+    value: Values.orNone(Values.secret),
+  },
+  matrixPassword: {
+    variable: "EMBEDBOX_MATRIX_PASSWORD",
+    fallback: "none",
+    meaning: "… its password: then it signs in by itself, and again when it was signed out.",
+    value: Values.orNone(Values.secret),
+  },
+  matrixOwners: {
+    variable: "EMBEDBOX_MATRIX_OWNERS",
+    fallback: "none",
+    meaning: "Who may invite it and use every command.",
+    value: Values.listOf("user ids", isOwnerEntry),
+  },
+  matrixTrusted: {
+    variable: "EMBEDBOX_MATRIX_TRUSTED",
+    fallback: "none",
+    meaning:
+      "Who may save notes too. `@*:example.org` is everybody of a homeserver, a room id all who speak there.",
+    value: Values.listOf("user ids and room ids", isEntry),
+  },
+  matrixPublic: {
+    variable: "EMBEDBOX_MATRIX_PUBLIC",
+    fallback: "none",
+    meaning: "Who may search and read. Everybody else is not heard at all.",
+    value: Values.listOf("user ids and room ids", isEntry),
+  },
+  matrixImportDir: {
+    variable: "EMBEDBOX_MATRIX_IMPORT_DIR",
+    fallback: "none",
+    meaning: "The folder that the bot's `!import` reads.",
+    value: Values.orNone(Values.path),
+  },
+  matrixCommandsPerMinute: {
+    variable: "EMBEDBOX_MATRIX_COMMANDS_PER_MINUTE",
+    fallback: "120",
+    meaning: "Commands of one sender that the bot obeys in a minute; more have to wait.",
+    value: Values.count(1, 100_000),
+  },
 }
 
 /** Defaults other than the table's, as they would be written into the variable. */
@@ -174,13 +242,16 @@ const shown = (value: string) => JSON.stringify(value.length > 80 ? `${value.sli
 
 const optional = (variable: string) => Config.withDefault(Config.string(variable), "")
 
+/** Settings whose value is not told back. */
+const secrets: ReadonlyArray<string> = [settings.matrixToken.variable, settings.matrixPassword.variable]
+
 const read = <A>(setting: Setting<A>, fallback: Config.Config<string>): Config.Config<A> =>
   Config.all([optional(setting.variable), fallback]).pipe(
     Config.mapOrFail(([given, otherwise]) =>
       Either.mapLeft(Values.parse(setting.value, given.trim() === "" ? otherwise : given), () =>
         ConfigError.InvalidData(
           [],
-          `${setting.variable} is ${shown(given)}: it must be ${setting.value.expected} (default: ${otherwise})`,
+          `${setting.variable} is ${secrets.includes(setting.variable) ? "not usable" : shown(given)}: it must be ${setting.value.expected} (default: ${otherwise})`,
         ),
       ),
     ),
@@ -219,6 +290,15 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     maxWaiting: of("maxWaiting"),
     logFormat: of("logFormat"),
     logLevel: of("logLevel"),
+    matrixHomeserver: of("matrixHomeserver"),
+    matrixUser: of("matrixUser"),
+    matrixToken: of("matrixToken"),
+    matrixPassword: of("matrixPassword"),
+    matrixOwners: of("matrixOwners"),
+    matrixTrusted: of("matrixTrusted"),
+    matrixPublic: of("matrixPublic"),
+    matrixImportDir: of("matrixImportDir"),
+    matrixCommandsPerMinute: of("matrixCommandsPerMinute"),
   })
 }
 

@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type { StorageError } from "../Domain/Errors.js"
 import * as Shell from "../Shell.js"
 import * as Config from "./Config.js"
+import * as Interfaces from "./Interfaces.js"
 import * as Logging from "./Logging.js"
 
 /** What the log says of the settings at the start. */
@@ -31,9 +32,10 @@ const told = (settings: Config.Settings) => ({
   cleanup: `after ${Duration.format(settings.cleanupAge)}, every ${Duration.format(settings.cleanupInterval)}`,
 })
 
-const life = (settings: Config.Settings): Effect.Effect<never, StorageError> =>
+const life = (settings: Config.Settings): Effect.Effect<never, StorageError | Config.InvalidSettings> =>
   Effect.gen(function* () {
-    yield* Layer.build(Shell.layerWith(settings))
+    // Interfaces come up last and go first: whoever asks finds the services there.
+    yield* Layer.build(Layer.provideMerge(yield* Interfaces.layer(settings), Shell.layerWith(settings)))
     yield* Effect.logInfo("embedbox is ready").pipe(Effect.annotateLogs(told(settings)))
     // Added last, so it is the first thing to happen at the end.
     yield* Effect.addFinalizer(() => Effect.logInfo("stopping"))

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Models from "../Embedder/models.js"
 
 /** Reads a trimmed text that is not empty. `expected` completes "it must be …"; `takes` is the same in short. */
@@ -124,3 +125,47 @@ export const logLevel: Parser<LogLevel.LogLevel> = {
 /** What makes the vectors: an offered model, or `fake`, which needs none and finds nothing by meaning. */
 export type ModelName = Models.ModelName | "fake"
 export const modelName: Parser<ModelName> = oneOf(...Models.ModelName.literals, "fake")
+
+/** The same, or `none`. */
+export const orNone = <A>(some: Parser<A>): Parser<A | undefined> => ({
+  expected: `${some.expected}, or none`,
+  takes: `${some.takes}, or none`,
+  parse: (text) => (text.toLowerCase() === "none" ? Option.some(undefined) : some.parse(text)),
+})
+
+/** The address of a server: no more than its scheme, host, port and folder. */
+export const address: Parser<string> = {
+  expected: "an address such as https://matrix.example.org",
+  takes: "http(s)://…",
+  parse: (text) =>
+    Option.filter(
+      Option.some(text),
+      (given) => /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/i.test(given) && URL.canParse(given),
+    ),
+}
+
+/** What nobody may see: it is in no error and no log. */
+export const secret: Parser<Redacted.Redacted> = {
+  expected: "a secret without line breaks or other control characters",
+  takes: "a secret",
+  parse: (text) => (/[\p{Cc}]/u.test(text) ? Option.none() : Option.some(Redacted.make(text))),
+}
+
+/** A text of some form. `what` completes "it must be …". */
+export const textOf = (what: string, isGood: (text: string) => boolean): Parser<string> => ({
+  expected: what,
+  takes: what,
+  parse: (text) => Option.filter(Option.some(text), isGood),
+})
+
+/** Several of them, between commas or white space; `none` for no one. */
+export const listOf = (what: string, isGood: (entry: string) => boolean): Parser<ReadonlyArray<string>> => ({
+  expected: `${what}, between commas, or none`,
+  takes: what,
+  parse: (text) => {
+    const entries = text.split(/[\s,]+/).filter((entry) => entry !== "")
+    return text.toLowerCase() === "none"
+      ? Option.some([])
+      : Option.filter(Option.some(entries), (all) => all.length > 0 && all.every(isGood))
+  },
+})
