@@ -66,7 +66,7 @@ export const services = (
   EntityService.layer.pipe(
     Layer.provideMerge(Search.layer),
     Layer.provideMerge(Layer.merge(VectorIndex.layer, EntityOverlay.layer)),
-    Layer.provideMerge(Layer.merge(queue(settings), Chunker.layer)),
+    Layer.provideMerge(Layer.provideMerge(Chunker.layer, queue(settings))),
   )
 
 /** Worker and maintenance. */

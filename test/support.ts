@@ -39,7 +39,10 @@ export const services = (options: Pick<Options, "queue"> = {}) =>
     Layer.provideMerge(Search.layer),
     Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
     Layer.provideMerge(
-      Layer.mergeAll(EmbeddingQueue.layerWith(options.queue ?? {}), EntityRepository.layer, Chunker.layer),
+      Layer.provideMerge(
+        Chunker.layer,
+        Layer.merge(EmbeddingQueue.layerWith(options.queue ?? {}), EntityRepository.layer),
+      ),
     ),
   )
 

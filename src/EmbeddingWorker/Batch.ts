@@ -98,7 +98,6 @@ export const make = (
             generation: claim.job.generation,
             jobId: claim.job.jobId,
             inputHash: chunker.inputHash(claim.content),
-            fingerprint: embedder.fingerprint,
             chunks: embedded.get(claim) ?? [],
           })),
         )

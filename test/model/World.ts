@@ -31,10 +31,9 @@ const services = EntityService.layer.pipe(
   Layer.provideMerge(Search.layer),
   Layer.provideMerge(Layer.merge(EntityOverlay.layer, VectorIndex.layer)),
   Layer.provideMerge(
-    Layer.mergeAll(
-      EmbeddingQueue.layerWith({ backoff: plainBackoff, leaseMillis }),
-      EntityRepository.layer,
+    Layer.provideMerge(
       Chunker.layer,
+      Layer.merge(EmbeddingQueue.layerWith({ backoff: plainBackoff, leaseMillis }), EntityRepository.layer),
     ),
   ),
 )
