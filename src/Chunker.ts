@@ -19,8 +19,9 @@ import {
 import { type Entity, keyOf } from "./Domain/Entity.js"
 import { EmbeddingError, type StorageError } from "./Domain/Errors.js"
 import * as Vector from "./Domain/Vector.js"
-import { Embedder } from "./Embedder.js"
+import type { Embedder } from "./Embedder.js"
 import { EntityRepository } from "./EntityRepository.js"
+import { Models } from "./Models.js"
 
 export class Chunker extends Context.Tag("embedbox/Chunker")<
   Chunker,
@@ -31,10 +32,16 @@ export class Chunker extends Context.Tag("embedbox/Chunker")<
     readonly chunk: (
       entities: ReadonlyArray<Entity>,
     ) => Effect.Effect<ReadonlyArray<ReadonlyArray<Chunk>>, EmbeddingError>
-    /** The same with their vectors. A vector that is none is an `item` fault, never an answer. */
+    /**
+     * The same with their vectors, by the model whose vectors are searched if no other is named. A vector that is none is
+     * an `item` fault, never an answer.
+     */
     readonly embed: (
       entities: ReadonlyArray<Entity>,
+      by?: typeof Embedder.Service,
     ) => Effect.Effect<ReadonlyArray<ReadonlyArray<EmbeddedChunk>>, EmbeddingError>
+    /** Makes the model ready: see `Embedder.prepare`. */
+    readonly prepare: Effect.Effect<void, EmbeddingError>
   }
 >() {}
 
@@ -42,10 +49,12 @@ export class Chunker extends Context.Tag("embedbox/Chunker")<
 const hostFault = ({ reason }: StorageError) => new EmbeddingError({ fault: "host", reason })
 
 export const make = Effect.gen(function* () {
-  const embedder = yield* Embedder
+  const models = yield* Models
   const repository = yield* EntityRepository
 
-  const chunk = (entities: ReadonlyArray<Entity>) =>
+  const active = Effect.catchTag(models.active, "StorageError", (error) => Effect.fail(hostFault(error)))
+
+  const cut = (embedder: typeof Embedder.Service, entities: ReadonlyArray<Entity>) =>
     Effect.map(embedder.split(entities.map(passageOf)), (pieces) =>
       pieces.map((list, at) => {
         const content = entities[at]?.content ?? ""
@@ -56,7 +65,7 @@ export const make = Effect.gen(function* () {
     )
 
   /** The vectors of these texts, each computed once. */
-  const vectorsOf = (texts: ReadonlyArray<string>) =>
+  const vectorsOf = (embedder: typeof Embedder.Service, texts: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       const vectors = yield* embedder.generateEmbeddings(texts)
       const flaw = Vector.flawOf(vectors, texts.length, embedder.dimensions)
@@ -64,9 +73,10 @@ export const make = Effect.gen(function* () {
       return vectors
     })
 
-  const embed = (entities: ReadonlyArray<Entity>) =>
+  const embed = (entities: ReadonlyArray<Entity>, by?: typeof Embedder.Service) =>
     Effect.gen(function* () {
-      const chunks = yield* chunk(entities)
+      const embedder = by ?? (yield* active)
+      const chunks = yield* cut(embedder, entities)
       // A single chunk that was stored before would not have come to be embedded again.
       const long = entities.filter((_, at) => (chunks[at]?.length ?? 0) > 1).map(keyOf)
       const vectors = new Map(
@@ -77,7 +87,7 @@ export const make = Effect.gen(function* () {
       const missing = new Map(
         chunks.flat().flatMap((one) => (vectors.has(one.inputHash) ? [] : [[one.inputHash, one] as const])),
       )
-      const made = yield* vectorsOf([...missing.values()].map(embeddedText))
+      const made = yield* vectorsOf(embedder, [...missing.values()].map(embeddedText))
       for (const [at, hash] of [...missing.keys()].entries()) {
         const vector = made[at]
         if (vector !== undefined) vectors.set(hash, vector)
@@ -90,7 +100,12 @@ export const make = Effect.gen(function* () {
       )
     })
 
-  return Chunker.of({ inputHash: (entity) => passageHash(passageOf(entity)), chunk, embed })
+  return Chunker.of({
+    inputHash: (entity) => passageHash(passageOf(entity)),
+    chunk: (entities) => Effect.flatMap(active, (embedder) => cut(embedder, entities)),
+    embed,
+    prepare: Effect.flatMap(active, (embedder) => embedder.prepare ?? Effect.void),
+  })
 })
 
-export const layer: Layer.Layer<Chunker, never, Embedder | EntityRepository> = Layer.effect(Chunker, make)
+export const layer: Layer.Layer<Chunker, never, Models | EntityRepository> = Layer.effect(Chunker, make)

@@ -19,7 +19,7 @@ import { titleOf } from "./Domain/Text.js"
 import { searchable } from "./Domain/Words.js"
 import * as Unreadable from "./Domain/Unreadable.js"
 import type { Readable } from "./Domain/Unreadable.js"
-import * as Vector from "./Domain/Vector.js"
+import * as Generations from "./EntityRepository/Generations.js"
 import * as Searching from "./EntityRepository/Searching.js"
 import { type LowLevelError, Storage } from "./Storage.js"
 
@@ -52,33 +52,34 @@ export interface Page {
 
 export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
   EntityRepository,
-  Searching.Searching & {
-    readonly find: (key: EntityKey) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
-    /** The stored rows of these keys, in no particular order; a key without one is left out. */
-    readonly findAll: (
-      keys: ReadonlyArray<EntityKey>,
-    ) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
-    /** The keys of the stored entities, of any type, that bear this id. */
-    readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
-    readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
-    readonly page: (page: Page) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
-    readonly count: Effect.Effect<number, StorageError>
+  Searching.Searching &
+    Generations.Generations & {
+      readonly find: (key: EntityKey) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+      /** The stored rows of these keys, in no particular order; a key without one is left out. */
+      readonly findAll: (
+        keys: ReadonlyArray<EntityKey>,
+      ) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+      /** The keys of the stored entities, of any type, that bear this id. */
+      readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
+      readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+      readonly page: (page: Page) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+      readonly count: Effect.Effect<number, StorageError>
 
-    /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
-    readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
-    /** The same for several of different keys, all in one transaction. */
-    readonly storeAll: (
-      embedded: ReadonlyArray<Embedded>,
-    ) => Effect.Effect<ReadonlyArray<boolean>, StorageError>
-    /** Changes the row but not its vectors: the text to embed is the same. */
-    readonly storeUnembedded: (stored: StoredEntity) => Effect.Effect<boolean, StorageError>
-    /** Makes the words of this version findable, unless a newer one is. */
-    readonly indexText: (entity: Entity, generation: number) => Effect.Effect<void, StorageError>
-    /** The same for several of different keys, all in one transaction. */
-    readonly indexTexts: (versions: ReadonlyArray<Version>) => Effect.Effect<void, StorageError>
-    /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
-    readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
-  }
+      /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
+      readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
+      /** The same for several of different keys, all in one transaction. */
+      readonly storeAll: (
+        embedded: ReadonlyArray<Embedded>,
+      ) => Effect.Effect<ReadonlyArray<boolean>, StorageError>
+      /** Changes the row but not its vectors: the text to embed is the same. */
+      readonly storeUnembedded: (stored: StoredEntity) => Effect.Effect<boolean, StorageError>
+      /** Makes the words of this version findable, unless a newer one is. */
+      readonly indexText: (entity: Entity, generation: number) => Effect.Effect<void, StorageError>
+      /** The same for several of different keys, all in one transaction. */
+      readonly indexTexts: (versions: ReadonlyArray<Version>) => Effect.Effect<void, StorageError>
+      /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
+      readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
+    }
 >() {}
 
 const Metadata = Schema.parseJson(JsonObject)
@@ -112,6 +113,7 @@ const toStored = ({ metadata, ...row }: typeof EntityRow.Type): Readable<StoredE
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const { sql, statement } = storage
+  const generations = Generations.make(storage)
   const columns = sql.literal(`
     entity_type AS "entityType", entity_id AS id, generation, job_id AS "jobId", created, updated,
     content_hash AS "contentHash", input_hash AS "inputHash", metadata, content`)
@@ -174,6 +176,9 @@ export const make = Effect.gen(function* () {
 
   const storeAll = (all: ReadonlyArray<Embedded>) =>
     Effect.gen(function* () {
+      for (const fingerprint of new Set(all.flatMap(({ chunks }) => chunks.map((one) => one.fingerprint)))) {
+        yield* generations.admit(fingerprint)
+      }
       const stored = yield* Effect.forEach(all, upsertRow)
       const rows = all.filter((_, at) => stored[at])
       // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
@@ -181,12 +186,7 @@ export const make = Effect.gen(function* () {
         SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
       for (const { chunks, entity } of rows) {
         for (const [at, chunk] of chunks.entries()) {
-          yield* statement`
-            INSERT INTO entity_vectors
-              (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, path, start, text)
-            VALUES (${entity.entityType}, ${entity.id}, ${at}, ${chunk.fingerprint}, ${chunk.inputHash},
-              ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${JSON.stringify(chunk.path)}, ${chunk.start},
-              ${chunk.text})`
+          yield* generations.insertChunk(keyOf(entity), chunk, at)
         }
       }
       yield* indexTexts(rows)
@@ -243,6 +243,7 @@ export const make = Effect.gen(function* () {
     indexTexts,
     remove,
     ...Searching.make(storage),
+    ...generations.service,
   })
 })
 

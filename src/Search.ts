@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import { type EntityKey, keyText } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
 import { EmbeddingError, type InvalidEntity, type StorageError } from "./Domain/Errors.js"
+import type { Fingerprint } from "./Domain/Fingerprint.js"
 import type {
   EntityFilter,
   RelatedOptions,
@@ -21,12 +22,12 @@ import type {
 import { excerptOf, titleOf } from "./Domain/Text.js"
 import * as Vector from "./Domain/Vector.js"
 import { marksIn, type Term, termsOf } from "./Domain/Words.js"
-import { Embedder } from "./Embedder.js"
 import { mean } from "./Embedder/Vectors.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay } from "./EntityOverlay.js"
 import { EntityRepository, type TextMatch } from "./EntityRepository.js"
 import { passes } from "./EntityRepository/Filter.js"
+import { Models } from "./Models.js"
 import * as Fusion from "./Search/Fusion.js"
 import { type Neighbour, VectorIndex } from "./VectorIndex.js"
 
@@ -54,7 +55,7 @@ const lexicalDepth = 4
 /** What the vectors had to say, and in which mode the search goes on. */
 interface Semantic {
   readonly mode: SearchMode
-  readonly query: Float32Array | undefined
+  readonly asked: { readonly vector: Float32Array; readonly fingerprint: Fingerprint } | undefined
   readonly neighbours: ReadonlyArray<Neighbour>
   readonly notice: string | undefined
 }
@@ -77,27 +78,37 @@ const noticeOf = (notice: string | undefined, unreadable: number): string | unde
 }
 
 export const make = Effect.gen(function* () {
-  const embedder = yield* Embedder
+  const models = yield* Models
   const index = yield* VectorIndex
   const overlay = yield* EntityOverlay
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
 
+  /** What is to be said where the model of the settings is not the one whose vectors are searched. */
+  const outdated = (fingerprint: Fingerprint) =>
+    fingerprint === models.configured.fingerprint
+      ? undefined
+      : `searched by the former model (${fingerprint}) until the notes are embedded anew: embedbox reembed`
+
   const byMeaning = (question: string, filter: EntityFilter, limit: number) =>
     Effect.gen(function* () {
+      const embedder = yield* models.active
       const query = yield* embedder.embedQuery(question)
       // A wrong vector is near to nothing or to anything, and nobody would see that it was wrong.
       const flaw = Vector.flawOf([query], 1, embedder.dimensions)
       if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
       const { fingerprint } = embedder
-      return { query, neighbours: yield* index.nearest(query, { fingerprint, filter, limit }) }
+      const neighbours = yield* index.nearest(query, { fingerprint, filter, limit })
+      return { asked: { vector: query, fingerprint }, neighbours, notice: outdated(fingerprint) }
     })
 
   /** How near those are that words found and meaning did not: a guess would favour them, or bury them. */
-  const beside = ({ neighbours, query }: Semantic, matches: ReadonlyArray<TextMatch>, limit: number) => {
+  const beside = ({ asked, neighbours }: Semantic, matches: ReadonlyArray<TextMatch>, limit: number) => {
     const known = new Set(neighbours.map(keyText))
     const others = matches.slice(0, limit).filter((match) => !known.has(keyText(match)))
-    return query === undefined ? Effect.succeed([]) : index.similarities(query, others, embedder.fingerprint)
+    return asked === undefined
+      ? Effect.succeed([])
+      : index.similarities(asked.vector, others, asked.fingerprint)
   }
 
   const toResult = (candidate: Fusion.Candidate, { explain, filter, terms }: Shown) =>
@@ -179,16 +190,16 @@ export const make = Effect.gen(function* () {
 
       const semantic: Semantic =
         wanted === "lexical"
-          ? { mode: wanted, query: undefined, neighbours: [], notice: undefined }
+          ? { mode: wanted, asked: undefined, neighbours: [], notice: undefined }
           : yield* byMeaning(question, filter, depth).pipe(
-              Effect.map((found): Semantic => ({ ...found, mode: wanted, notice: undefined })),
+              Effect.map((found): Semantic => ({ ...found, mode: wanted })),
               // A hybrid search goes on without the model, and says so; a semantic one cannot.
               Effect.catchTag("EmbeddingError", (error) =>
                 wanted === "semantic"
                   ? Effect.fail(error)
                   : Effect.succeed<Semantic>({
                       mode: "lexical",
-                      query: undefined,
+                      asked: undefined,
                       neighbours: [],
                       notice: `searched by words only: ${error.reason}`,
                     }),
@@ -216,7 +227,7 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const filter = yield* Input.filter(options)
       const limit = Input.limit(options.limit, { normal: 10, most: 100 })
-      const { fingerprint } = embedder
+      const fingerprint = yield* models.searched
       const vectors = (yield* repository.vectorsOf([key], fingerprint)).map(({ vector }) => vector)
       const isOther = (one: EntityKey) => one.entityType !== key.entityType || one.entityId !== key.entityId
       const near =
@@ -224,7 +235,9 @@ export const make = Effect.gen(function* () {
           ? []
           : yield* index.nearest(mean(vectors), { fingerprint, filter, limit: limit + 1 })
       const notice =
-        vectors.length === 0 ? "it is not embedded yet: nothing can be compared with it" : undefined
+        vectors.length === 0
+          ? "it is not embedded yet: nothing can be compared with it"
+          : outdated(fingerprint)
       return yield* answer(
         Fusion.fuse({ nearest: near.filter(isOther), beside: [], matches: [] }, "semantic"),
         { mode: "semantic", notice },
@@ -244,5 +257,5 @@ export const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Search,
   never,
-  Embedder | EmbeddingQueue | EntityOverlay | EntityRepository | VectorIndex
+  EmbeddingQueue | EntityOverlay | Models | EntityRepository | VectorIndex
 > = Layer.effect(Search, make)

@@ -98,10 +98,10 @@ describe("storing", () => {
         SELECT entity_type, entity_id, chunk, ${modelB}, input_hash, vector, heading, path, start, text
         FROM entity_vectors`
       expect(yield* vectorTexts).toHaveLength(6)
-      yield* repository.store(embedded(entity("a", "four five"), 2, ["four ", "five"], modelB))
+      yield* repository.store(embedded(entity("a", "four five"), 2, ["four ", "five"]))
       expect(yield* vectorTexts).toEqual([
-        { fingerprint: modelB, text: "four " },
-        { fingerprint: modelB, text: "five" },
+        { fingerprint: modelA, text: "four " },
+        { fingerprint: modelA, text: "five" },
       ])
     }).pipe(withSystem),
   )

@@ -11,6 +11,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Domain"],
   ["Storage", "Embedder"],
   ["EntityRepository", "EmbeddingQueue"],
+  ["Models"],
   [
     "Chunker",
     "VectorIndex",
@@ -21,7 +22,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "Doctor",
     "Backup",
   ],
-  ["Search"],
+  ["Search", "Reembedding"],
   ["EntityService"],
   ["DirectorySync"],
   ["Cli"],

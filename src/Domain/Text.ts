@@ -40,7 +40,7 @@ export const excerptOf = (text: string, wanted: ReadonlyArray<string>): string =
   const folded = text.replace(/[\s\p{Cc}]+/gu, " ").trim()
   if (folded.length <= excerptLength) return folded
   // Two letters say little, two characters of Chinese a lot.
-  const words = [...new Set(wanted)].filter((word) => word.length > 2 || /[^\u0000-\u024f]/.test(word))
+  const words = [...new Set(wanted)].filter((word) => word.length > 2 || /[\u0e00-\uffff]/.test(word))
   const cut = (start: number): readonly [from: number, until: number] => {
     const from = start === 0 ? 0 : wordStart(folded, start)
     const end = from + excerptLength

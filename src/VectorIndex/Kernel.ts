@@ -6,6 +6,7 @@
 // Node's types do not have it, and those of browsers bring much that is not here.
 declare global {
   namespace WebAssembly {
+    // oxlint-disable-next-line no-extraneous-class
     class Module {
       constructor(bytes: Uint8Array)
     }

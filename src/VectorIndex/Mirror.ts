@@ -101,7 +101,8 @@ export const make = (
       const rows: Array<number> = []
       const similarities: Array<number> = []
       let row = lastRow
-      while (size >= most) {
+      let isMore = size >= most
+      while (isMore) {
         const page = yield* repository.vectorsAfter({ fingerprint, row, limit: pageSize })
         for (const { row, vector } of page) {
           const similarity = vector.length === dimensions ? dot(query, vector) : Number.NaN
@@ -111,7 +112,7 @@ export const make = (
           similarities.push(similarity)
         }
         row = page.at(-1)?.row ?? row
-        if (page.length < pageSize) break
+        isMore = page.length === pageSize
       }
       return { rows, similarities }
     })

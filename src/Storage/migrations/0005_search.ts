@@ -22,11 +22,10 @@ import { searchable } from "../../Domain/Words.js"
 const tables = [
   `CREATE TABLE vector_generations (
     state TEXT PRIMARY KEY CHECK (state IN ('active', 'next')),
-    fingerprint TEXT NOT NULL UNIQUE,
-    since INTEGER NOT NULL
+    fingerprint TEXT NOT NULL UNIQUE
   ) STRICT`,
-  `INSERT INTO vector_generations (state, fingerprint, since)
-    SELECT 'active', fingerprint, 0 FROM entity_vectors GROUP BY fingerprint ORDER BY count(*) DESC LIMIT 1`,
+  `INSERT INTO vector_generations (state, fingerprint)
+    SELECT 'active', fingerprint FROM entity_vectors GROUP BY fingerprint ORDER BY count(*) DESC LIMIT 1`,
 
   `ALTER TABLE entity_vectors RENAME TO entity_vectors_before`,
   `CREATE TABLE entity_vectors (
