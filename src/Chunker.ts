@@ -2,77 +2,110 @@
  * Which text of an entity is embedded, in what pieces, and the whole way from there to checked vectors. It is a
  * service of its own because three parties must agree on it to the letter: the worker that embeds, the inline create
  * that does the same, and the write that decides by the hash of this text whether a new embedding is needed at all.
+ * What is stored already is not computed again: of an entity whose text was changed in one place, only the chunks of
+ * another hash are embedded.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type Chunk, chunkOf, type EmbeddedChunk, embeddedText } from "./Domain/Chunk.js"
-import type { Entity } from "./Domain/Entity.js"
-import { EmbeddingError } from "./Domain/Errors.js"
-import { sha256 } from "./Domain/Hash.js"
-import { headingOf } from "./Domain/Text.js"
+import {
+  type Chunk,
+  chunkOf,
+  type EmbeddedChunk,
+  embeddedText,
+  passageHash,
+  passageOf,
+} from "./Domain/Chunk.js"
+import { type Entity, keyOf } from "./Domain/Entity.js"
+import { EmbeddingError, type StorageError } from "./Domain/Errors.js"
 import * as Vector from "./Domain/Vector.js"
-import { Embedder } from "./Embedder.js"
+import type { Embedder } from "./Embedder.js"
+import { EntityRepository } from "./EntityRepository.js"
+import { Models } from "./Models.js"
 
 export class Chunker extends Context.Tag("embedbox/Chunker")<
   Chunker,
   {
     /** Hash of the whole text to embed: the same hash, the same vectors. */
-    readonly inputHash: (entity: Pick<Entity, "content">) => string
+    readonly inputHash: (entity: Pick<Entity, "content" | "metadata">) => string
     /** The chunks of each entity, in order; at least one each. */
     readonly chunk: (
       entities: ReadonlyArray<Entity>,
     ) => Effect.Effect<ReadonlyArray<ReadonlyArray<Chunk>>, EmbeddingError>
-    /** The same with their vectors. A vector that is none is an `item` fault, never an answer. */
+    /**
+     * The same with their vectors, by the model whose vectors are searched if no other is named. A vector that is none is
+     * an `item` fault, never an answer.
+     */
     readonly embed: (
       entities: ReadonlyArray<Entity>,
+      by?: typeof Embedder.Service,
     ) => Effect.Effect<ReadonlyArray<ReadonlyArray<EmbeddedChunk>>, EmbeddingError>
+    /** Makes the model ready: see `Embedder.prepare`. */
+    readonly prepare: Effect.Effect<void, EmbeddingError>
   }
 >() {}
 
-/** A longer heading is cut: it must leave the window to the text. In UTF-16 units. */
-const maxHeading = 120
-
-/** The note's first heading, so that a piece from its middle is found as a part of it; "" where there is none. */
-const headingFor = (entity: Pick<Entity, "content">): string => {
-  const heading = headingOf(entity.content) ?? ""
-  return heading.length <= maxHeading ? heading : heading.slice(0, maxHeading).toWellFormed()
-}
+/** Why stored vectors could not be looked up: nobody's fault but the host's, and tried again as such. */
+const hostFault = ({ reason }: StorageError) => new EmbeddingError({ fault: "host", reason })
 
 export const make = Effect.gen(function* () {
-  const embedder = yield* Embedder
+  const models = yield* Models
+  const repository = yield* EntityRepository
 
-  const chunk = (entities: ReadonlyArray<Entity>) =>
+  const active = Effect.catchTag(models.active, "StorageError", (error) => Effect.fail(hostFault(error)))
+
+  const cut = (embedder: typeof Embedder.Service, entities: ReadonlyArray<Entity>) =>
+    Effect.map(embedder.split(entities.map(passageOf)), (pieces) =>
+      pieces.map((list, at) => {
+        const content = entities[at]?.content ?? ""
+        return list.map(({ end, heading, path, start }) =>
+          chunkOf({ heading, path, start, text: content.slice(start, end) }),
+        )
+      }),
+    )
+
+  /** The vectors of these texts, each computed once. */
+  const vectorsOf = (embedder: typeof Embedder.Service, texts: ReadonlyArray<string>) =>
     Effect.gen(function* () {
-      const headings = entities.map(headingFor)
-      const windows = yield* embedder.split(
-        entities.map(({ content }, at) => ({ heading: headings[at] ?? "", text: content })),
-      )
-      return windows.map((texts, at) => texts.map((text) => chunkOf({ heading: headings[at] ?? "", text })))
+      const vectors = yield* embedder.generateEmbeddings(texts)
+      const flaw = Vector.flawOf(vectors, texts.length, embedder.dimensions)
+      if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
+      return vectors
     })
 
-  const embed = (entities: ReadonlyArray<Entity>) =>
+  const embed = (entities: ReadonlyArray<Entity>, by?: typeof Embedder.Service) =>
     Effect.gen(function* () {
-      const chunks = yield* chunk(entities)
-      const all = chunks.flat()
-      const vectors = yield* embedder.generateEmbeddings(all.map(embeddedText))
-      const flaw = Vector.flawOf(vectors, all.length, embedder.dimensions)
-      if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
-      const inOrder = vectors.values()
+      const embedder = by ?? (yield* active)
+      const chunks = yield* cut(embedder, entities)
+      // A single chunk that was stored before would not have come to be embedded again.
+      const long = entities.filter((_, at) => (chunks[at]?.length ?? 0) > 1).map(keyOf)
+      const vectors = new Map(
+        long.length === 0
+          ? []
+          : yield* Effect.mapError(repository.knownVectors(long, embedder.fingerprint), hostFault),
+      )
+      const missing = new Map(
+        chunks.flat().flatMap((one) => (vectors.has(one.inputHash) ? [] : [[one.inputHash, one] as const])),
+      )
+      const made = yield* vectorsOf(embedder, [...missing.values()].map(embeddedText))
+      for (const [at, hash] of [...missing.keys()].entries()) {
+        const vector = made[at]
+        if (vector !== undefined) vectors.set(hash, vector)
+      }
       return chunks.map((list) =>
         list.flatMap((piece): ReadonlyArray<EmbeddedChunk> => {
-          const next = inOrder.next()
-          return next.done === true ? [] : [{ ...piece, vector: next.value }]
+          const vector = vectors.get(piece.inputHash)
+          return vector === undefined ? [] : [{ ...piece, fingerprint: embedder.fingerprint, vector }]
         }),
       )
     })
 
   return Chunker.of({
-    // The heading is part of the content: the same content, the same chunks.
-    inputHash: (entity) => sha256(entity.content),
-    chunk,
+    inputHash: (entity) => passageHash(passageOf(entity)),
+    chunk: (entities) => Effect.flatMap(active, (embedder) => cut(embedder, entities)),
     embed,
+    prepare: Effect.flatMap(active, (embedder) => embedder.prepare ?? Effect.void),
   })
 })
 
-export const layer: Layer.Layer<Chunker, never, Embedder> = Layer.effect(Chunker, make)
+export const layer: Layer.Layer<Chunker, never, Models | EntityRepository> = Layer.effect(Chunker, make)

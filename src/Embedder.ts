@@ -6,7 +6,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { Passage } from "./Domain/Chunk.js"
+import type { Passage, Piece } from "./Domain/Chunk.js"
 import type { EmbeddingError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
 
@@ -41,12 +41,12 @@ export class Embedder extends Context.Tag("embedbox/Embedder")<
     readonly embedQuery: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
 
     /**
-     * Cuts each text into consecutive windows that fit the model, at word boundaries where there are any.
-     * Nothing is lost: the windows of a text, joined, are the text. A text that fits is its own only window.
-     * Each window leaves room for the passage's heading, which is put in front of it when it is embedded.
+     * Cuts each text along its structure into pieces that fit the model, each together with the heading that is put in
+     * front of it when it is embedded. In order, and nothing is lost: the pieces cover the text, and may overlap a
+     * little. A text that fits is its own only piece.
      */
     readonly split: (
       passages: ReadonlyArray<Passage>,
-    ) => Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, EmbeddingError>
+    ) => Effect.Effect<ReadonlyArray<ReadonlyArray<Piece>>, EmbeddingError>
   }
 >() {}

@@ -11,24 +11,16 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import {
-  Entity,
-  type EntityId,
-  type EntityKey,
-  type EntityType,
-  JsonObject,
-  keyList,
-  keyOf,
-  keyText,
-} from "./Domain/Entity.js"
+import { Entity, type EntityKey, JsonObject, keyList, keyOf, keyText } from "./Domain/Entity.js"
 import type { EmbeddedChunk } from "./Domain/Chunk.js"
 import type { StorageError } from "./Domain/Errors.js"
-import type { Fingerprint } from "./Domain/Fingerprint.js"
 import { JobId } from "./Domain/Job.js"
 import { titleOf } from "./Domain/Text.js"
+import { searchable } from "./Domain/Words.js"
 import * as Unreadable from "./Domain/Unreadable.js"
 import type { Readable } from "./Domain/Unreadable.js"
-import * as Vector from "./Domain/Vector.js"
+import * as Generations from "./EntityRepository/Generations.js"
+import * as Searching from "./EntityRepository/Searching.js"
 import { type Statement, Storage } from "./Storage.js"
 import * as Step from "./Storage/Step.js"
 
@@ -44,32 +36,11 @@ export interface StoredEntity {
 /** An entity as some write made it. */
 export type Version = Pick<StoredEntity, "entity" | "generation">
 
+export type { FoundChunk, NumberedVector, StoredVector, TextMatch } from "./EntityRepository/Searching.js"
+
 /** Everything that becomes true when an embedding is stored. */
 export interface Embedded extends StoredEntity {
-  readonly fingerprint: Fingerprint
   readonly chunks: ReadonlyArray<EmbeddedChunk>
-}
-
-/** An entity that has some of the words. */
-export interface TextMatch extends EntityKey {
-  /** BM25, above 0; the higher the better. */
-  readonly score: number
-}
-
-/** A stored chunk, and by its hash the very text of it. */
-export interface FoundChunk extends EntityKey {
-  readonly chunk: number
-  readonly fingerprint: Fingerprint
-  readonly inputHash: string
-}
-
-export interface VectorRow {
-  readonly row: number
-  readonly entityType: EntityType
-  readonly entityId: EntityId
-  readonly chunk: number
-  readonly inputHash: string
-  readonly vector: Float32Array
 }
 
 export interface Page {
@@ -82,58 +53,35 @@ export interface Page {
 
 export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
   EntityRepository,
-  {
-    readonly find: (key: EntityKey) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
-    /** The stored rows of these keys, in no particular order; a key without one is left out. */
-    readonly findAll: (
-      keys: ReadonlyArray<EntityKey>,
-    ) => Step.Step<ReadonlyArray<Readable<StoredEntity>>, StorageError>
-    /** The keys of the stored entities, of any type, that bear this id. */
-    readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
-    readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
-    readonly page: (page: Page) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
-    readonly count: Effect.Effect<number, StorageError>
+  Searching.Searching &
+    Generations.Generations & {
+      readonly find: (key: EntityKey) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+      /** The stored rows of these keys, in no particular order; a key without one is left out. */
+      readonly findAll: (
+        keys: ReadonlyArray<EntityKey>,
+      ) => Step.Step<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+      /** The keys of the stored entities, of any type, that bear this id. */
+      readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
+      readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
+      readonly page: (page: Page) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+      readonly count: Effect.Effect<number, StorageError>
 
-    /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
-    readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
-    /** The same for several of different keys, all in one transaction. */
-    readonly storeAll: (embedded: ReadonlyArray<Embedded>) => Step.Step<ReadonlyArray<boolean>, StorageError>
-    /** Changes the row but not its vectors: the text to embed is the same. */
-    readonly storeUnembedded: (stored: StoredEntity) => Step.Step<boolean, StorageError>
-    /** Makes the words of this version findable, unless a newer one is. */
-    readonly indexText: (entity: Entity, generation: number) => Step.Step<void, StorageError>
-    /** The same for several of different keys, all in one transaction. */
-    readonly indexTexts: (versions: ReadonlyArray<Version>) => Step.Step<void, StorageError>
-    /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
-    readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
-
-    /** Entities by BM25, best first; titles count twice. `match` is an FTS5 expression: see `matchAny`. */
-    readonly searchText: (
-      match: string,
-      options: { readonly entityTypes: ReadonlyArray<string>; readonly limit: number },
-    ) => Effect.Effect<ReadonlyArray<TextMatch>, StorageError>
-    /** Vectors of one fingerprint, in the order of rows, after the given row. */
-    readonly vectorPage: (page: {
-      readonly fingerprint: Fingerprint
-      readonly afterRow: number
-      readonly limit: number
-      readonly entityTypes: ReadonlyArray<string>
-    }) => Effect.Effect<ReadonlyArray<VectorRow>, StorageError>
-    /** The text whose vector was found, unless the entity was stored anew since. */
-    readonly chunkText: (found: FoundChunk) => Effect.Effect<Option.Option<string>, StorageError>
-  }
+      /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
+      readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
+      /** The same for several of different keys, all in one transaction. */
+      readonly storeAll: (
+        embedded: ReadonlyArray<Embedded>,
+      ) => Step.Step<ReadonlyArray<boolean>, StorageError>
+      /** Changes the row but not its vectors: the text to embed is the same. */
+      readonly storeUnembedded: (stored: StoredEntity) => Step.Step<boolean, StorageError>
+      /** Makes the words of this version findable, unless a newer one is. */
+      readonly indexText: (entity: Entity, generation: number) => Step.Step<void, StorageError>
+      /** The same for several of different keys, all in one transaction. */
+      readonly indexTexts: (versions: ReadonlyArray<Version>) => Step.Step<void, StorageError>
+      /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
+      readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
+    }
 >() {}
-
-/**
- * An FTS5 expression that finds any of these words, nothing where there are none. Words are quoted: they are
- * never syntax. A NUL would end the expression within its quotes, and is no part of a word.
- */
-export const matchAny = (words: ReadonlyArray<string>): string =>
-  words.length === 0
-    ? '""'
-    : [...new Set(words)]
-        .map((word) => `"${word.replaceAll('"', '""').replaceAll("\u0000", " ")}"`)
-        .join(" OR ")
 
 const Metadata = Schema.parseJson(JsonObject)
 
@@ -146,26 +94,9 @@ const EntityRow = Schema.Struct({
   inputHash: Schema.String,
 })
 
-const MatchRow = Schema.Struct({
-  entityType: Entity.fields.entityType,
-  entityId: Entity.fields.id,
-  score: Schema.Finite,
-})
-
 const KeyRow = Schema.Struct({ entityType: Entity.fields.entityType, entityId: Entity.fields.id })
 
-const VectorRowSchema = Schema.Struct({
-  ...KeyRow.fields,
-  row: Schema.Int,
-  chunk: Schema.Int,
-  inputHash: Schema.String,
-  vector: Schema.Uint8ArrayFromSelf,
-})
-
 const decodeEntities = Schema.decodeUnknownEither(Schema.Array(EntityRow))
-const decodeMatches = Schema.decodeUnknownEither(Schema.Array(MatchRow))
-const decodeVectors = Schema.decodeUnknownEither(Schema.Array(VectorRowSchema))
-const decodeTexts = Schema.decodeUnknownEither(Schema.Array(Schema.Struct({ text: Schema.String })))
 const decodeKeys = Schema.decodeUnknownEither(Schema.Array(KeyRow))
 const decodeMetadata = Schema.decodeEither(Metadata)
 const decodeDocs = Schema.decodeUnknownEither(
@@ -182,13 +113,10 @@ const toStored = ({ metadata, ...row }: typeof EntityRow.Type): Readable<StoredE
   })
 }
 
-/** A damaged vector is near to nothing: it has no dimensions then, and whoever compares passes over it. */
-const toVector = (bytes: Uint8Array): Float32Array =>
-  bytes.byteLength % Float32Array.BYTES_PER_ELEMENT === 0 ? Vector.fromBytes(bytes) : new Float32Array()
-
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const { sql, statement } = storage
+  const generations = Generations.make(storage)
   const columns = statement.literal(`
     entity_type AS "entityType", entity_id AS id, generation, job_id AS "jobId", created, updated,
     content_hash AS "contentHash", input_hash AS "inputHash", metadata, content`)
@@ -237,7 +165,7 @@ export const make = Effect.gen(function* () {
           const entity = texts.get(keyText(key))
           if (entity === undefined) continue
           yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
-            VALUES (${doc}, ${titleOf(entity)}, ${entity.content})`
+            VALUES (${doc}, ${searchable(titleOf(entity))}, ${searchable(entity.content)})`
         }
       }),
     )
@@ -261,18 +189,20 @@ export const make = Effect.gen(function* () {
   const storeAll = (all: ReadonlyArray<Embedded>) =>
     storage.transact(
       Step.gen(function* () {
+        for (const fingerprint of new Set(
+          all.flatMap(({ chunks }) => chunks.map((one) => one.fingerprint)),
+        )) {
+          yield* generations.admit(fingerprint)
+        }
         const stored: Array<boolean> = []
         for (const one of all) stored.push(yield* upsertRow(one))
         const rows = all.filter((_, at) => stored[at])
         // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
         yield* statement`DELETE FROM entity_vectors WHERE (entity_type, entity_id) IN (
           SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
-        for (const { chunks, entity, fingerprint } of rows) {
+        for (const { chunks, entity } of rows) {
           for (const [at, chunk] of chunks.entries()) {
-            yield* statement`
-              INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
-              VALUES (${entity.entityType}, ${entity.id}, ${at}, ${fingerprint}, ${chunk.inputHash},
-                ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${chunk.text})`
+            yield* generations.insertChunk(keyOf(entity), chunk, at)
           }
         }
         yield* indexTexts(rows)
@@ -331,37 +261,8 @@ export const make = Effect.gen(function* () {
     indexText: (entity, generation) => indexTexts([{ entity, generation }]),
     indexTexts,
     remove,
-    searchText: (match, { entityTypes, limit }) =>
-      Effect.flatMap(
-        sql`SELECT entity_type AS "entityType", entity_id AS "entityId",
-            -bm25(entity_fulltext, 2.0, 1.0) AS score
-          FROM entity_fulltext JOIN entity_texts ON entity_texts.doc = entity_fulltext.rowid
-          WHERE entity_fulltext MATCH ${match} AND ${isAmong(entityTypes)}
-          ORDER BY score DESC, entity_texts.doc LIMIT ${limit}`,
-        decodeMatches,
-      ).pipe(storage.read),
-    vectorPage: ({ afterRow, entityTypes, fingerprint, limit }) =>
-      Effect.map(
-        Effect.flatMap(
-          sql`SELECT rowid AS row, entity_type AS "entityType", entity_id AS "entityId", chunk,
-              input_hash AS "inputHash", vector
-            FROM entity_vectors
-            WHERE rowid > ${afterRow} AND fingerprint = ${fingerprint} AND ${isAmong(entityTypes)}
-            ORDER BY rowid LIMIT ${limit}`,
-          decodeVectors,
-        ),
-        (rows) => rows.map((row) => ({ ...row, vector: toVector(row.vector) })),
-      ).pipe(storage.read),
-    chunkText: ({ chunk, fingerprint, inputHash, ...key }) =>
-      Effect.map(
-        Effect.flatMap(
-          sql`SELECT text FROM entity_vectors
-            WHERE ${isOf(key)} AND chunk = ${chunk} AND fingerprint = ${fingerprint}
-              AND input_hash = ${inputHash}`,
-          decodeTexts,
-        ),
-        ([row]) => Option.fromNullable(row?.text),
-      ).pipe(storage.read),
+    ...Searching.make(storage),
+    ...generations.service,
   })
 })
 

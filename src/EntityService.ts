@@ -26,9 +26,8 @@ import {
 } from "./Domain/Errors.js"
 import type { Receipt } from "./Domain/Job.js"
 import { timeOrderedId } from "./Domain/TimeOrderedId.js"
-import type { SearchAnswer, SearchOptions } from "./Domain/Search.js"
+import type { RelatedOptions, SearchAnswer, SearchOptions } from "./Domain/Search.js"
 import { Chunker } from "./Chunker.js"
-import { Embedder } from "./Embedder.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
 import { EntityRepository } from "./EntityRepository.js"
@@ -111,6 +110,14 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       question: string,
       options?: SearchOptions,
     ) => Effect.Effect<SearchAnswer, InvalidEntity | StorageError | EmbeddingError>
+    /**
+     * Entities like this one, by their stored vectors, nearest first; asks no model. Where it is not embedded yet there
+     * are no results, and the notice says so.
+     */
+    readonly related: (
+      entityId: string,
+      options?: RelatedOptions,
+    ) => Effect.Effect<SearchAnswer, BadRead | EntityNotFound | InvalidEntity>
 
     /** How a job stands, or nothing when its id is unknown (or its receipt was cleaned up). */
     readonly getAsyncJobStatus: (
@@ -135,7 +142,6 @@ export const make = Effect.gen(function* () {
   const repository = yield* EntityRepository
   const overlay = yield* EntityOverlay
   const chunker = yield* Chunker
-  const embedder = yield* Embedder
   const search = yield* Search
   const writing = yield* Writing.make
 
@@ -210,7 +216,6 @@ export const make = Effect.gen(function* () {
             generation,
             jobId,
             inputHash: chunker.inputHash(entity),
-            fingerprint: embedder.fingerprint,
             chunks,
           })
           return { ...entity, embedding: { state: "ready", jobId } } satisfies EntityView
@@ -252,6 +257,8 @@ export const make = Effect.gen(function* () {
         limit: Input.limit(options.limit, { normal: 100, most: maxPage }),
       }),
     search: search.search,
+    related: (entityId, options = {}) =>
+      Effect.flatMap(overlay.resolve(entityId, options.entityType), (key) => search.related(key, options)),
     ...(yield* Jobs.make),
   })
 })
@@ -260,7 +267,7 @@ export const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   EntityService,
   never,
-  Storage | EmbeddingQueue | EntityRepository | EntityOverlay | Chunker | Embedder | Search
+  Storage | EmbeddingQueue | EntityRepository | EntityOverlay | Chunker | Search
 > = Layer.scoped(EntityService, make)
 
 export type { EntityView }

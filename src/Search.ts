@@ -1,23 +1,34 @@
 /**
- * Finds entities by meaning and by words. The two scores are added up, weighted, and not their ranks: reciprocal rank
- * fusion forgets by how much one entity is nearer than another, and on every judged set that was tried it falls below
- * this sum. Words are matched against the newest text, boxed or stored; vectors are those
- * that are stored; and the answer tells how many entities still wait, and whether the model could be asked at all.
+ * Finds entities by meaning and by words; how the two become one order is in `Fusion`. Words are matched against the
+ * newest text, boxed or stored; vectors are those that are stored; and the answer tells how many entities still wait,
+ * and whether the model could be asked at all.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { EntityKey } from "./Domain/Entity.js"
+import { type EntityKey, keyText } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
 import { EmbeddingError, type InvalidEntity, type StorageError } from "./Domain/Errors.js"
-import type { SearchAnswer, SearchMode, SearchOptions, SearchResult } from "./Domain/Search.js"
-import { excerptOf, titleOf, wordsOf } from "./Domain/Text.js"
+import type { Fingerprint } from "./Domain/Fingerprint.js"
+import type {
+  EntityFilter,
+  RelatedOptions,
+  SearchAnswer,
+  SearchMode,
+  SearchOptions,
+  SearchResult,
+} from "./Domain/Search.js"
+import { excerptOf, titleOf } from "./Domain/Text.js"
 import * as Vector from "./Domain/Vector.js"
-import { Embedder } from "./Embedder.js"
+import { marksIn, type Term, termsOf } from "./Domain/Words.js"
+import { mean } from "./Embedder/Vectors.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay } from "./EntityOverlay.js"
-import { EntityRepository, matchAny, type TextMatch } from "./EntityRepository.js"
+import { EntityRepository, type TextMatch } from "./EntityRepository.js"
+import { passes } from "./EntityRepository/Filter.js"
+import { Models } from "./Models.js"
+import * as Fusion from "./Search/Fusion.js"
 import { type Neighbour, VectorIndex } from "./VectorIndex.js"
 
 export class Search extends Context.Tag("embedbox/Search")<
@@ -27,72 +38,35 @@ export class Search extends Context.Tag("embedbox/Search")<
       question: string,
       options?: SearchOptions,
     ) => Effect.Effect<SearchAnswer, InvalidEntity | StorageError | EmbeddingError>
+    /** Entities whose stored vectors are near those of this one, itself left out. Asks no model. */
+    readonly related: (
+      key: EntityKey,
+      options?: RelatedOptions,
+    ) => Effect.Effect<SearchAnswer, InvalidEntity | StorageError>
   }
 >() {}
-
-/**
- * How much of the score is meaning; the rest is words. A convex combination as in Bruch, Gai and Ingber, "An Analysis
- * of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023). 0.8 was chosen among the weights tried (0.5 to 0.95) with
- * an eye on the quickstart's questions; on banking77, short sentences, it is still below vectors alone.
- */
-const meaning = 0.8
 
 /** How many of each ranking are fused: enough that a result in both is seen in both. */
 const candidates = (limit: number) => Math.max(50, limit * 5)
 
-/** More different words than that make no better question, only a slower one. */
-const maxWords = 64
-
-interface Candidate extends EntityKey {
-  readonly score: number
-  readonly neighbour: Neighbour | undefined
-  readonly lexical: boolean
-}
+/** Words are cheap to rank further down, where meaning may still lift something up. */
+const lexicalDepth = 4
 
 /** What the vectors had to say, and in which mode the search goes on. */
 interface Semantic {
   readonly mode: SearchMode
+  readonly asked: { readonly vector: Float32Array; readonly fingerprint: Fingerprint } | undefined
   readonly neighbours: ReadonlyArray<Neighbour>
   readonly notice: string | undefined
 }
 
-/**
- * Score of an entity: 0.8 × its cosine + 0.2 × its BM25 as a share of the best one's. A cosine is comparable between
- * questions and BM25 is not, hence the share. An entity beyond the candidates of one ranking is credited with what is
- * known of it there: no more than the last candidate's cosine, and no words.
- */
-const fuse = (
-  semantic: ReadonlyArray<Neighbour>,
-  lexical: ReadonlyArray<TextMatch>,
-): ReadonlyArray<Candidate> => {
-  const found = new Map<string, Candidate>()
-  const best = lexical[0]?.score ?? 1
-  const unseen = Math.max(0, semantic.at(-1)?.similarity ?? 0)
-  const put = (key: EntityKey, change: (known: Candidate) => Candidate) => {
-    const name = JSON.stringify([key.entityType, key.entityId])
-    const { entityId, entityType } = key
-    found.set(
-      name,
-      change(
-        found.get(name) ?? {
-          entityType,
-          entityId,
-          score: semantic.length === 0 ? 0 : meaning * unseen,
-          neighbour: undefined,
-          lexical: false,
-        },
-      ),
-    )
-  }
-  for (const neighbour of semantic) {
-    const score = meaning * Math.max(0, neighbour.similarity)
-    put(neighbour, (known) => ({ ...known, score, neighbour }))
-  }
-  for (const match of lexical) {
-    const words = (1 - meaning) * (match.score / best)
-    put(match, (known) => ({ ...known, score: known.score + words, lexical: true }))
-  }
-  return [...found.values()].toSorted((a, b) => b.score - a.score)
+/** What is to be shown of an order of candidates. */
+interface Shown {
+  readonly filter: EntityFilter
+  readonly terms: ReadonlyArray<Term>
+  readonly limit: number
+  readonly offset: number
+  readonly explain: boolean
 }
 
 const noticeOf = (notice: string | undefined, unreadable: number): string | undefined => {
@@ -104,84 +78,81 @@ const noticeOf = (notice: string | undefined, unreadable: number): string | unde
 }
 
 export const make = Effect.gen(function* () {
-  const embedder = yield* Embedder
+  const models = yield* Models
   const index = yield* VectorIndex
   const overlay = yield* EntityOverlay
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
 
-  const byMeaning = (question: string, entityTypes: ReadonlyArray<string>, limit: number) =>
+  /** What is to be said where the model of the settings is not the one whose vectors are searched. */
+  const outdated = (fingerprint: Fingerprint) =>
+    fingerprint === models.configured.fingerprint
+      ? undefined
+      : `searched by the former model (${fingerprint}) until the notes are embedded anew: embedbox reembed`
+
+  const byMeaning = (question: string, filter: EntityFilter, limit: number) =>
     Effect.gen(function* () {
+      const embedder = yield* models.active
       const query = yield* embedder.embedQuery(question)
       // A wrong vector is near to nothing or to anything, and nobody would see that it was wrong.
       const flaw = Vector.flawOf([query], 1, embedder.dimensions)
       if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
-      return yield* index.nearest(query, { fingerprint: embedder.fingerprint, entityTypes, limit })
+      const { fingerprint } = embedder
+      const neighbours = yield* index.nearest(query, { fingerprint, filter, limit })
+      return { asked: { vector: query, fingerprint }, neighbours, notice: outdated(fingerprint) }
     })
 
-  const byWords = (words: ReadonlyArray<string>, entityTypes: ReadonlyArray<string>, limit: number) =>
-    words.length === 0 ? Effect.succeed([]) : repository.searchText(matchAny(words), { entityTypes, limit })
+  /** How near those are that words found and meaning did not: a guess would favour them, or bury them. */
+  const beside = ({ asked, neighbours }: Semantic, matches: ReadonlyArray<TextMatch>, limit: number) => {
+    const known = new Set(neighbours.map(keyText))
+    const others = matches.slice(0, limit).filter((match) => !known.has(keyText(match)))
+    return asked === undefined
+      ? Effect.succeed([])
+      : index.similarities(asked.vector, others, asked.fingerprint)
+  }
 
-  const toResult = (candidate: Candidate, words: ReadonlyArray<string>) =>
+  const toResult = (candidate: Fusion.Candidate, { explain, filter, terms }: Shown) =>
     Effect.gen(function* () {
       const found = yield* overlay.find(candidate)
-      const chunk = candidate.neighbour
-        ? yield* repository.chunkText(candidate.neighbour)
-        : Option.none<string>()
+      const chunk = candidate.neighbour ? yield* repository.chunkText(candidate.neighbour) : Option.none()
       // Stored anew since its vector was compared: what was found by meaning is no longer there.
-      if (candidate.neighbour && !candidate.lexical && Option.isNone(chunk))
+      if (candidate.neighbour && !candidate.lexical && Option.isNone(chunk)) {
         return Option.none<SearchResult>()
+      }
       return Option.map(
-        found,
-        (view): SearchResult => ({
-          entityType: view.entityType,
-          entityId: view.id,
-          title: titleOf(view),
-          score: candidate.score,
-          excerpt: excerptOf(
-            Option.getOrElse(chunk, () => view.content),
-            words,
-          ),
-          similarity: Option.isSome(chunk) ? candidate.neighbour?.similarity : undefined,
-          lexical: candidate.lexical,
-          embedding: view.embedding,
-        }),
+        // Its newest version may be another than the one whose vector was found.
+        Option.filter(found, (view) => passes(filter, view)),
+        (view): SearchResult => {
+          const excerpt = excerptOf(
+            Option.match(chunk, { onNone: () => view.content, onSome: ({ text }) => text }),
+            terms.map(({ word }) => word),
+          )
+          return {
+            entityType: view.entityType,
+            entityId: view.id,
+            title: titleOf(view),
+            score: candidate.score,
+            excerpt,
+            marks: marksIn(excerpt, terms),
+            path: Option.match(chunk, { onNone: () => [], onSome: ({ path }) => path }),
+            similarity: Option.isSome(chunk) ? candidate.neighbour?.similarity : undefined,
+            lexical: candidate.lexical,
+            embedding: view.embedding,
+            explanation: explain ? candidate.explanation : undefined,
+          }
+        },
       )
     })
 
-  const search = (asked: string, options: SearchOptions = {}) =>
+  /** The results of an order of candidates, and how many of those could not be read. */
+  const show = (ordered: ReadonlyArray<Fusion.Candidate>, shown: Shown) =>
     Effect.gen(function* () {
-      const question = yield* Input.question(asked)
-      const wanted = options.mode ?? "hybrid"
-      const limit = Input.limit(options.limit, { normal: 10, most: 100 })
-      const entityTypes = options.entityTypes ?? []
-      const words = [...new Set(wordsOf(question))].slice(0, maxWords)
-      const depth = candidates(limit)
-
-      const semantic: Semantic =
-        wanted === "lexical"
-          ? { mode: wanted, neighbours: [], notice: undefined }
-          : yield* byMeaning(question, entityTypes, depth).pipe(
-              Effect.map((neighbours): Semantic => ({ mode: wanted, neighbours, notice: undefined })),
-              // A hybrid search goes on without the model, and says so; a semantic one cannot.
-              Effect.catchTag("EmbeddingError", (error) =>
-                wanted === "semantic"
-                  ? Effect.fail(error)
-                  : Effect.succeed<Semantic>({
-                      mode: "lexical",
-                      neighbours: [],
-                      notice: `searched by words only: ${error.reason}`,
-                    }),
-              ),
-            )
-      const lexical = wanted === "semantic" ? [] : yield* byWords(words, entityTypes, depth)
-
       const results: Array<SearchResult> = []
       let unreadable = 0
-      for (const candidate of fuse(semantic.neighbours, lexical)) {
-        if (results.length === limit) break
+      for (const candidate of ordered) {
+        if (results.length === shown.offset + shown.limit) break
         // Deleted between the ranking and now: the next one takes its place.
-        const result = yield* toResult(candidate, words).pipe(
+        const result = yield* toResult(candidate, shown).pipe(
           Effect.catchIf(
             ({ trouble }) => trouble === "InvalidRow",
             () => {
@@ -192,21 +163,99 @@ export const make = Effect.gen(function* () {
         )
         if (Option.isSome(result)) results.push(result.value)
       }
-      const { failed, pending } = yield* queue.waitingEntities(entityTypes)
-      return {
-        results,
-        mode: semantic.mode,
-        notice: noticeOf(semantic.notice, unreadable),
-        pending,
-        failed,
-      } satisfies SearchAnswer
+      return { results: results.slice(shown.offset), unreadable }
+    })
+
+  const answer = (
+    ordered: ReadonlyArray<Fusion.Candidate>,
+    semantic: Pick<Semantic, "mode" | "notice">,
+    shown: Shown,
+  ) =>
+    Effect.gen(function* () {
+      const { results, unreadable } = yield* show(ordered, shown)
+      const { failed, pending } = yield* queue.waitingEntities(shown.filter.entityTypes ?? [])
+      const notice = noticeOf(semantic.notice, unreadable)
+      return { results, mode: semantic.mode, notice, pending, failed } satisfies SearchAnswer
+    })
+
+  const search = (asked: string, options: SearchOptions = {}) =>
+    Effect.gen(function* () {
+      const question = yield* Input.question(asked)
+      const filter = yield* Input.filter(options)
+      const wanted = options.mode ?? "hybrid"
+      const limit = Input.limit(options.limit, { normal: 10, most: 100 })
+      const offset = Input.offset(options.offset, 1000)
+      const terms = termsOf(question)
+      const depth = candidates(offset + limit)
+
+      const semantic: Semantic =
+        wanted === "lexical"
+          ? { mode: wanted, asked: undefined, neighbours: [], notice: undefined }
+          : yield* byMeaning(question, filter, depth).pipe(
+              Effect.map((found): Semantic => ({ ...found, mode: wanted })),
+              // A hybrid search goes on without the model, and says so; a semantic one cannot.
+              Effect.catchTag("EmbeddingError", (error) =>
+                wanted === "semantic"
+                  ? Effect.fail(error)
+                  : Effect.succeed<Semantic>({
+                      mode: "lexical",
+                      asked: undefined,
+                      neighbours: [],
+                      notice: `searched by words only: ${error.reason}`,
+                    }),
+              ),
+            )
+      const matches =
+        wanted === "semantic"
+          ? []
+          : yield* repository.searchText(terms, { filter, limit: depth * lexicalDepth })
+      const rankings = {
+        nearest: semantic.neighbours,
+        beside: yield* beside(semantic, matches, depth * lexicalDepth),
+        matches,
+      }
+      return yield* answer(Fusion.fuse(rankings, semantic.mode), semantic, {
+        filter,
+        terms,
+        limit,
+        offset,
+        explain: options.explain ?? false,
+      })
     }).pipe(Effect.withSpan("Search.search"))
 
-  return Search.of({ search })
+  const related = (key: EntityKey, options: RelatedOptions = {}) =>
+    Effect.gen(function* () {
+      const filter = yield* Input.filter(options)
+      const limit = Input.limit(options.limit, { normal: 10, most: 100 })
+      const fingerprint = yield* models.searched
+      const vectors = (yield* repository.vectorsOf([key], fingerprint)).map(({ vector }) => vector)
+      const isOther = (one: EntityKey) => one.entityType !== key.entityType || one.entityId !== key.entityId
+      const near =
+        vectors.length === 0
+          ? []
+          : yield* index.nearest(mean(vectors), { fingerprint, filter, limit: limit + 1 })
+      const notice =
+        vectors.length === 0
+          ? "it is not embedded yet: nothing can be compared with it"
+          : outdated(fingerprint)
+      return yield* answer(
+        Fusion.fuse({ nearest: near.filter(isOther), beside: [], matches: [] }, "semantic"),
+        { mode: "semantic", notice },
+        {
+          filter,
+          terms: [],
+          limit,
+          offset: 0,
+          explain: false,
+        },
+      )
+    }).pipe(Effect.withSpan("Search.related"))
+
+  return Search.of({ search, related })
 })
 
 export const layer: Layer.Layer<
   Search,
   never,
-  Embedder | EmbeddingQueue | EntityOverlay | EntityRepository | VectorIndex
+  EmbeddingQueue | EntityOverlay | Models | EntityRepository | VectorIndex
 > = Layer.effect(Search, make)

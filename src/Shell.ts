@@ -5,12 +5,15 @@
  * Models are imported only when a shell with one is built: who reads a status pays for no model.
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Chunker from "./Chunker.js"
 import type { StorageError } from "./Domain/Errors.js"
-import type { Embedder } from "./Embedder.js"
+import { Embedder } from "./Embedder.js"
+import type { ModelName } from "./Embedder/models.js"
 import * as EmbeddingQueue from "./EmbeddingQueue.js"
 import * as EmbeddingWorker from "./EmbeddingWorker.js"
 import * as EntityOverlay from "./EntityOverlay.js"
@@ -18,6 +21,8 @@ import * as EntityRepository from "./EntityRepository.js"
 import * as EntityService from "./EntityService.js"
 import * as InterfaceBoard from "./InterfaceBoard.js"
 import * as Maintenance from "./Maintenance.js"
+import * as Models from "./Models.js"
+import * as Reembedding from "./Reembedding.js"
 import * as Search from "./Search.js"
 import * as Config from "./Shell/Config.js"
 import type { Storage } from "./Storage.js"
@@ -35,6 +40,8 @@ export type Services =
   | EntityRepository.EntityRepository
   | EntityService.EntityService
   | InterfaceBoard.InterfaceBoard
+  | Models.Models
+  | Reembedding.Reembedding
   | Search.Search
   | VectorIndex.VectorIndex
 
@@ -71,9 +78,10 @@ export const services = (
   settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting">,
 ): Layer.Layer<Services, never, Foundation> =>
   EntityService.layer.pipe(
-    Layer.provideMerge(Search.layer),
+    Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
     Layer.provideMerge(Layer.merge(VectorIndex.layer, EntityOverlay.layer)),
-    Layer.provideMerge(Layer.merge(queue(settings), Chunker.layer)),
+    Layer.provideMerge(Chunker.layer),
+    Layer.provideMerge(Layer.provideMerge(Models.layer, queue(settings))),
   )
 
 /** Worker and maintenance. */
@@ -129,6 +137,35 @@ export const embedder = ({
 }: Pick<Config.Settings, "model" | "cacheDir" | "processes" | "threads">): Layer.Layer<Embedder> =>
   Layer.unwrapEffect(model === "fake" ? fake : fastEmbed(model, settings))
 
+/** How long text was cut does not matter for comparing vectors: the space is all but that. */
+const spaceOf = (fingerprint: string) => fingerprint.slice(0, fingerprint.lastIndexOf("|"))
+
+/** Every offered model: started when vectors of it are stored and another one is configured. */
+export const formerModels = (
+  settings: Pick<Config.Settings, "cacheDir" | "processes" | "threads">,
+): Layer.Layer<Models.FormerModels> =>
+  Layer.scoped(
+    Models.FormerModels,
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope
+      const open = yield* Effect.cachedFunction((model: ModelName) =>
+        Effect.map(Layer.buildWithScope(embedder({ ...settings, model }), scope), Context.get(Embedder)),
+      )
+      return {
+        find: (fingerprint) =>
+          Effect.gen(function* () {
+            const { models } = yield* Effect.promise(() => import("./Embedder/models.js"))
+            const model = Object.values(models).find(
+              (one) => spaceOf(one.fingerprint) === spaceOf(fingerprint),
+            )
+            return model === undefined
+              ? Option.none()
+              : Option.some(Embedder.of({ ...(yield* open(model.name)), fingerprint }))
+          }),
+      }
+    }),
+  )
+
 // ---- the whole ---------------------------------------------------------------------------------------------
 
 /** A shell with these settings. */
@@ -141,7 +178,10 @@ export const layerWith = (
 export const layerWithoutWorkerWith = (
   settings: Config.Settings,
 ): Layer.Layer<Foundation | Services | SqlClient.SqlClient, StorageError> =>
-  services(settings).pipe(Layer.provideMerge(Layer.merge(storage(settings), embedder(settings))))
+  services(settings).pipe(
+    Layer.provide(formerModels(settings)),
+    Layer.provideMerge(Layer.merge(storage(settings), embedder(settings))),
+  )
 
 /** A shell with the settings of the environment (`EMBEDBOX_*`). */
 export const layer: Layer.Layer<Shell | SqlClient.SqlClient, StorageError | Config.InvalidSettings> =
@@ -171,7 +211,7 @@ export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never>(parts:
       const database: Layer.Layer<Storage, E1 | StorageError, R1> = parts.storage ?? storage(settings)
       const model: Layer.Layer<Embedder, E2, R2> = parts.embedder ?? embedder(settings)
       return background(settings).pipe(
-        Layer.provideMerge(services(settings)),
+        Layer.provideMerge(Layer.provide(services(settings), formerModels(settings))),
         Layer.provideMerge(Layer.merge(database, model)),
       )
     }),

@@ -25,6 +25,10 @@ export * as Logging from "./Shell/Logging.js"
 export * as EntityService from "./EntityService.js"
 /** Hybrid search. */
 export * as Search from "./Search.js"
+/** Which model is searched. */
+export * as Models from "./Models.js"
+/** A change of model. */
+export * as Reembedding from "./Reembedding.js"
 /** Imports of folders. */
 export * as DirectorySync from "./DirectorySync.js"
 /** Follows jobs to their end. */

@@ -235,7 +235,9 @@ const cases: ReadonlyArray<Case> = [
     id: "ghost",
     mended: true,
     breaks: [
-      `INSERT INTO entity_vectors SELECT entity_type, 'ghost', chunk, fingerprint, input_hash, vector, heading, text
+      `INSERT INTO entity_vectors
+          (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, path, start, text)
+        SELECT entity_type, 'ghost', chunk, fingerprint, input_hash, vector, heading, path, start, text
         FROM entity_vectors WHERE entity_id = 'stored'`,
     ],
   },

@@ -8,10 +8,11 @@ import { Fingerprint } from "../src/Domain/Fingerprint.js"
 import { contentHash, sha256 } from "../src/Domain/Hash.js"
 import { JobId } from "../src/Domain/Job.js"
 import { vectorOf } from "../src/Embedder/Fake.js"
-import { chunkOf } from "../src/Domain/Chunk.js"
-import { EntityRepository, matchAny } from "../src/EntityRepository.js"
+import { EntityRepository } from "../src/EntityRepository.js"
+import { termsOf } from "../src/Domain/Words.js"
 import { Storage } from "../src/Storage.js"
 import { system } from "./support.js"
+import { inARow } from "./support/chunks.js"
 
 const entity = (id: string, content: string, metadata: JsonObject = {}): Entity => ({
   entityType: EntityType.make("note"),
@@ -37,8 +38,7 @@ const embedded = (
   generation,
   jobId: JobId.make(`job-${generation}`),
   inputHash: sha256(of.content),
-  fingerprint,
-  chunks: texts.map((text) => ({ ...chunkOf({ heading: "", text }), vector: vectorOf(text) })),
+  chunks: inARow(texts).map((chunk) => ({ ...chunk, fingerprint, vector: vectorOf(chunk.text) })),
 })
 
 const vectorTexts = Effect.flatMap(
@@ -54,7 +54,10 @@ const vectorTexts = Effect.flatMap(
 const idsWith = (...words: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const repository = yield* EntityRepository
-    const keys = yield* repository.searchText(matchAny(words), { entityTypes: [], limit: 100 })
+    const keys = yield* repository.searchText(
+      words.map((word) => ({ word, begins: false })),
+      { filter: {}, limit: 100 },
+    )
     return keys.map((key): string => key.entityId)
   })
 
@@ -91,12 +94,14 @@ describe("storing", () => {
       yield* repository.store(embedded(entity("a", "one two three"), 1, ["one ", "two ", "three"]))
       // The same text by another model, as after a change of model.
       yield* sql`INSERT INTO entity_vectors
-        SELECT entity_type, entity_id, chunk, ${modelB}, input_hash, vector, heading, text FROM entity_vectors`
+          (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, path, start, text)
+        SELECT entity_type, entity_id, chunk, ${modelB}, input_hash, vector, heading, path, start, text
+        FROM entity_vectors`
       expect(yield* vectorTexts).toHaveLength(6)
-      yield* repository.store(embedded(entity("a", "four five"), 2, ["four ", "five"], modelB))
+      yield* repository.store(embedded(entity("a", "four five"), 2, ["four ", "five"]))
       expect(yield* vectorTexts).toEqual([
-        { fingerprint: modelB, text: "four " },
-        { fingerprint: modelB, text: "five" },
+        { fingerprint: modelA, text: "four " },
+        { fingerprint: modelA, text: "five" },
       ])
     }).pipe(withSystem),
   )
@@ -252,7 +257,9 @@ describe("words", () => {
         [["'); --", '"', "\u0000"], 0],
         [[], 1],
       ] as const) {
-        expect(yield* repository.searchText(matchAny(["fox"]), { entityTypes, limit: 5 })).toHaveLength(count)
+        expect(
+          yield* repository.searchText(termsOf("fox"), { filter: { entityTypes }, limit: 5 }),
+        ).toHaveLength(count)
       }
     }).pipe(withSystem),
   )
@@ -287,7 +294,7 @@ describe("what is stored", () => {
               inputHash: sha256(content),
             }),
           ),
-        ).toBe(content)
+        ).toEqual({ text: content, path: [] })
       }).pipe(withSystem),
     { fastCheck: { numRuns: 40 } },
   )
@@ -303,9 +310,9 @@ describe("what is stored", () => {
         const error = yield* Effect.flip(repository.find(keyOf(entity("a", ""))))
         expect(error).toMatchObject({ _tag: "StorageError", trouble: "InvalidRow" })
         yield* sql`UPDATE entity_vectors SET vector = x'0102030405'`
-        const page = { fingerprint: modelA, afterRow: 0, limit: 10, entityTypes: [] }
+        const page = { fingerprint: modelA, row: 0, limit: 10 }
         // Of many vectors one that is damaged must not hide the others.
-        expect(yield* repository.vectorPage(page)).toMatchObject([{ entityId: "a", vector: { length: 0 } }])
+        expect(yield* repository.vectorsAfter(page)).toMatchObject([{ row: 1, vector: { length: 0 } }])
       }).pipe(withSystem),
   )
 })

@@ -1,4 +1,3 @@
-import { chunkOf } from "../src/Domain/Chunk.js"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
@@ -10,6 +9,7 @@ import { EntityRepository } from "../src/EntityRepository.js"
 import { Storage } from "../src/Storage.js"
 import { VectorIndex } from "../src/VectorIndex.js"
 import { system } from "./support.js"
+import { plainChunk } from "./support/chunks.js"
 
 const dimensions = 6
 const wanted = Fingerprint.make("wanted")
@@ -56,11 +56,12 @@ it.effect.prop(
           // Ids that collide between types, and a few chunks each.
           const entityType = types[Math.floor(random() * types.length)] ?? types[0]!
           const entityId = EntityId.make(`n${i % (entities - 20)}`)
+          const fingerprint = random() < 0.1 ? other : wanted
           const chunks = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, chunk) => ({
-            ...chunkOf({ heading: "", text: `${chunk}` }),
+            ...plainChunk(`${chunk}`),
+            fingerprint,
             vector: makeUnit(random),
           }))
-          const fingerprint = random() < 0.1 ? other : wanted
           const key = `${entityType}/${entityId}`
           best.delete(key)
           if (fingerprint === wanted && (chosen.length === 0 || chosen.includes(entityType))) {
@@ -79,7 +80,6 @@ it.effect.prop(
             generation: i + 1,
             jobId: JobId.make(`job-${i}`),
             inputHash: "",
-            fingerprint,
             chunks,
           })
         },
@@ -87,7 +87,11 @@ it.effect.prop(
       )
       yield* storage.write(fill)
 
-      const found = yield* index.nearest(query, { fingerprint: wanted, limit, entityTypes: chosen })
+      const found = yield* index.nearest(query, {
+        fingerprint: wanted,
+        limit,
+        filter: { entityTypes: chosen },
+      })
       const similarities = found.map(({ similarity }) => similarity)
       // Where several are equally near, any of them may stand at the end of the list.
       expect(similarities).toEqual([...best.values()].toSorted((a, b) => b - a).slice(0, limit))
@@ -95,12 +99,8 @@ it.effect.prop(
       expect(new Set(keys).size).toBe(keys.length)
       expect(keys.map((key) => best.get(key))).toEqual(similarities)
       // The chunk that is named is the one that is near.
-      const rows = yield* repository.vectorPage({
-        fingerprint: wanted,
-        afterRow: 0,
-        limit: 10_000,
-        entityTypes: [],
-      })
+      const numbers = yield* repository.rowsAfter({ fingerprint: wanted, row: 0, limit: 10_000 })
+      const rows = yield* repository.vectorsAt(numbers, {})
       for (const neighbour of found) {
         const row = rows.find(
           ({ chunk, entityId, entityType }) =>
@@ -132,13 +132,12 @@ it.effect("a vector of another length under the same fingerprint is passed over"
         generation,
         jobId: JobId.make(`job-${generation}`),
         inputHash: "",
-        fingerprint: wanted,
-        chunks: [{ ...chunkOf({ heading: "", text: "x" }), vector }],
+        chunks: [{ ...plainChunk("x"), fingerprint: wanted, vector }],
       })
     yield* put("short", 1, Float32Array.of(1))
     yield* put("right", 2, Float32Array.of(0, 1))
     yield* put("long", 3, Float32Array.of(1, 0, 0))
-    const options = { fingerprint: wanted, limit: 10, entityTypes: [] }
+    const options = { fingerprint: wanted, limit: 10, filter: {} }
     const found = yield* index.nearest(Float32Array.of(1, 0), options)
     expect(found).toMatchObject([{ entityType: "a", entityId: "right", chunk: 0, similarity: 0 }])
     expect(yield* index.nearest(Float32Array.of(1, 0), { ...options, fingerprint: other })).toEqual([])

@@ -11,6 +11,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Domain"],
   ["Storage", "Embedder"],
   ["EntityRepository", "EmbeddingQueue"],
+  ["Models"],
   [
     "Chunker",
     "VectorIndex",
@@ -22,7 +23,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "Backup",
     "InterfaceBoard",
   ],
-  ["Search"],
+  ["Search", "Reembedding"],
   ["EntityService"],
   ["DirectorySync"],
   ["Cli", "Matrix"],

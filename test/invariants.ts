@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { embeddedText } from "../src/Domain/Chunk.js"
+import { covers, embeddedText, passageHash, passageOf } from "../src/Domain/Chunk.js"
 import { JsonObject } from "../src/Domain/Entity.js"
 import type { StorageError } from "../src/Domain/Errors.js"
 import { contentHash, sha256 } from "../src/Domain/Hash.js"
@@ -213,6 +213,7 @@ const VectorPart = Schema.Struct({
   fingerprint: Schema.String,
   inputHash: Schema.String,
   heading: Schema.String,
+  start: Schema.Int,
   text: Schema.String,
   vector: Schema.String,
 })
@@ -236,16 +237,23 @@ export const flawsOf = (entity: EntityPart, vectorOf: Options["vectorOf"]): Read
   const wrong = (when: boolean, message: string) => (when ? [message] : [])
   return [
     ...wrong(entity.contentHash !== contentHash(content, metadata), "the content hash is not the content's"),
-    ...wrong(inputHash !== sha256(content), "the input hash is not that of the text to embed"),
+    ...wrong(
+      inputHash !== passageHash(passageOf({ content, metadata })),
+      "the input hash is not that of the text to embed",
+    ),
     ...wrong(vectors.length === 0, "an entity has no vector"),
-    ...wrong(new Set(vectors.map((part) => part.fingerprint)).size > 1, "vectors are of several models"),
     ...wrong(
       vectors.some((part) => part.inputHash !== sha256(embeddedText(part))),
       "a vector's input hash is not the hash of its text",
     ),
-    ...wrong(
-      vectors.length > 0 && vectors.map((part) => part.text).join("") !== content,
-      "the texts of the vectors are not the text of the entity",
+    ...[...new Set(vectors.map((part) => part.fingerprint))].flatMap((fingerprint) =>
+      wrong(
+        !covers(
+          vectors.filter((part) => part.fingerprint === fingerprint),
+          content,
+        ),
+        "the texts of the vectors are not the text of the entity",
+      ),
     ),
     ...wrong(
       vectorOf !== undefined && vectors.some((part) => part.vector !== hex(vectorOf(embeddedText(part)))),
@@ -284,8 +292,8 @@ export const checkInvariants = (options: Options = {}): Effect.Effect<Report, St
         sql`SELECT entity_type AS "entityType", entity_id AS id, content_hash AS "contentHash",
             input_hash AS "inputHash", content, metadata,
             (SELECT json_group_array(json_object('chunk', chunk, 'fingerprint', fingerprint,
-                'inputHash', input_hash, 'heading', heading, 'text', text, 'vector', vector)) FROM (
-              SELECT chunk, fingerprint, input_hash, heading, text, ${vectorText} AS vector FROM entity_vectors AS v
+                'inputHash', input_hash, 'heading', heading, 'start', start, 'text', text, 'vector', vector)) FROM (
+              SELECT chunk, fingerprint, input_hash, heading, start, text, ${vectorText} AS vector FROM entity_vectors AS v
               WHERE v.entity_type = entities.entity_type AND v.entity_id = entities.entity_id
               ORDER BY fingerprint, chunk)) AS vectors
           FROM entities WHERE (entity_type, entity_id) > (${after[0]}, ${after[1]})

@@ -17,6 +17,8 @@ import * as EmbeddingQueue from "../src/EmbeddingQueue.js"
 import * as EntityOverlay from "../src/EntityOverlay.js"
 import * as EntityRepository from "../src/EntityRepository.js"
 import * as EntityService from "../src/EntityService.js"
+import * as Models from "../src/Models.js"
+import * as Reembedding from "../src/Reembedding.js"
 import * as Search from "../src/Search.js"
 import type { StorageError } from "../src/Domain/Errors.js"
 import type { Storage } from "../src/Storage.js"
@@ -36,10 +38,13 @@ export interface Options {
 /** Every service but the worker, over a database and an embedder. */
 export const services = (options: Pick<Options, "queue"> = {}) =>
   EntityService.layer.pipe(
-    Layer.provideMerge(Search.layer),
+    Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
     Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
     Layer.provideMerge(
-      Layer.mergeAll(EmbeddingQueue.layerWith(options.queue ?? {}), EntityRepository.layer, Chunker.layer),
+      Layer.provideMerge(
+        Layer.provideMerge(Chunker.layer, Models.layer),
+        Layer.merge(EmbeddingQueue.layerWith(options.queue ?? {}), EntityRepository.layer),
+      ),
     ),
   )
 

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Path from "node:path"
+import { wholePiece } from "../../src/Domain/Chunk.js"
 import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import * as Vector from "../../src/Domain/Vector.js"
 import { Embedder } from "../../src/Embedder.js"
@@ -63,7 +64,7 @@ const instant = (reached: Reached) =>
       generateEmbedding: () => Effect.succeed(vector),
       generateEmbeddings: (all) => Effect.sync(() => all.map((text) => (reached(text), vector))),
       embedQuery: () => Effect.succeed(vector),
-      split: (passages) => Effect.succeed(passages.map(({ text }) => [text])),
+      split: (passages) => Effect.succeed(passages.map((passage) => [wholePiece(passage)])),
     }),
   )
 

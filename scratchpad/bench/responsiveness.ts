@@ -98,12 +98,7 @@ const onThisThread = Layer.effect(
       generateEmbedding: (text) => session.embed(text, here),
       generateEmbeddings: (texts) => Effect.forEach(texts, (text) => session.embed(text, here)),
       embedQuery: (text) => session.embedQuery(text, here),
-      split: (passages) =>
-        Effect.forEach(passages, (passage) =>
-          Effect.map(session.split(passage, here), (ends) =>
-            ends.map((end, at) => passage.text.slice(ends[at - 1] ?? 0, end)),
-          ),
-        ),
+      split: (passages) => Effect.forEach(passages, (passage) => session.split(passage, here)),
     })
   }),
 )

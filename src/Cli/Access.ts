@@ -12,6 +12,7 @@ import type { EmbeddingQueue } from "../EmbeddingQueue.js"
 import type { EntityRepository } from "../EntityRepository.js"
 import type { EntityService } from "../EntityService.js"
 import type { InterfaceBoard } from "../InterfaceBoard.js"
+import type { Reembedding } from "../Reembedding.js"
 import type { Storage } from "../Storage.js"
 
 /** Settings that are not as they must be: one line for each. */
@@ -44,8 +45,8 @@ export class Access extends Context.Tag("embedbox/Cli/Access")<
     /** The database itself: its examination and its copy. No model. */
     readonly database: Opened<Doctor | Storage>
     /** Writing, reading and searching; the model is started by the first question. */
-    readonly services: Opened<EntityService | EmbeddingQueue>
+    readonly services: Opened<EntityService | EmbeddingQueue | Reembedding>
     /** The same, and a worker that empties the queue beside it. */
-    readonly working: Opened<EntityService | EmbeddingQueue>
+    readonly working: Opened<EntityService | EmbeddingQueue | Reembedding>
   }
 >() {}

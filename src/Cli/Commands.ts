@@ -7,10 +7,10 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { defaultEntityType, EntityId, EntityType } from "../Domain/Entity.js"
 import { id, json, type, wait } from "./CommonOptions.js"
 import * as JobCommands from "./JobCommands.js"
+import * as SearchCommands from "./SearchCommands.js"
 
 const add = Command.make(
   "add",
@@ -61,39 +61,6 @@ const importFolder = Command.make(
       ({ run }) => run(given),
     ),
 ).pipe(Command.withDescription("Save a folder of notes; files that did not change cost nothing."))
-
-const search = Command.make(
-  "search",
-  {
-    text: Args.text({ name: "text" }).pipe(
-      Args.withDescription("What to look for, in your own words."),
-      Args.atLeast(1),
-    ),
-    mode: Options.choice("mode", ["hybrid", "semantic", "lexical"]).pipe(
-      Options.withDescription("By meaning and words, by meaning only, or by words only (default: hybrid)."),
-      Options.withDefault("hybrid" as const),
-    ),
-    types: Options.text("type").pipe(
-      Options.withPseudoName("name"),
-      Options.withDescription("Only notes of this type. Can be given more than once."),
-      Options.repeated,
-      Options.withSchema(Schema.mutable(Schema.Array(EntityType))),
-    ),
-    limit: Options.integer("limit").pipe(
-      Options.withSchema(
-        Schema.Int.pipe(Schema.between(1, 100, { message: () => "--limit takes 1 to 100" })),
-      ),
-      Options.withDescription("At most this many notes, 1 to 100 (default: 10)."),
-      Options.withDefault(10),
-    ),
-    json,
-  },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Search.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(Command.withDescription("Find notes by meaning and by words."))
 
 const get = Command.make(
   "get",
@@ -167,6 +134,7 @@ export const switches: ReadonlySet<string> = new Set([
   "--wait",
   "--repair",
   ...JobCommands.switches,
+  ...SearchCommands.switches,
   "--help",
   "-h",
   "--version",
@@ -177,7 +145,7 @@ export const switches: ReadonlySet<string> = new Set([
 export const summaries: ReadonlyArray<JobCommands.Summary> = [
   { usage: "add <file|->", meaning: "Save a note; - reads standard input. Prints its receipt." },
   { usage: "import <folder>", meaning: "Save a folder of notes. --wait stays until all are embedded." },
-  { usage: "search <text>", meaning: "Find notes by meaning and by words." },
+  ...SearchCommands.summaries,
   { usage: "get <id>", meaning: "Print a note as it is now, embedded or not." },
   { usage: "status", meaning: "How many notes are stored, waiting and failed, and who works." },
   { usage: "job <id>", meaning: "How the embedding of a note stands. --wait stays until it ends." },
@@ -188,5 +156,15 @@ export const summaries: ReadonlyArray<JobCommands.Summary> = [
 
 /** The whole command line. */
 export const command = Command.make("embedbox").pipe(
-  Command.withSubcommands([add, importFolder, search, get, status, job, ...JobCommands.all, doctor, backup]),
+  Command.withSubcommands([
+    add,
+    importFolder,
+    ...SearchCommands.all,
+    get,
+    status,
+    job,
+    ...JobCommands.all,
+    doctor,
+    backup,
+  ]),
 )

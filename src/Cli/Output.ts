@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import { JsonObject } from "../Domain/Entity.js"
 import { Fault } from "../Domain/Errors.js"
 import { JobStatus, Outcome } from "../Domain/Job.js"
+import type { Explanation } from "../Domain/Search.js"
 import { Invariant } from "../Doctor/Diagnosis.js"
 
 /** How an entity's embedding stands. */
@@ -33,7 +34,7 @@ export const Gotten = Schema.Struct({
   embedding: Embedding,
 })
 
-/** `embedbox search`; `mode` is how the search was really made, and `notice` why it differs from the one asked for. */
+/** `embedbox search`, `embedbox related`; `mode` is how the search was really made, and `notice` why it differs from the one asked for. */
 export const Found = Schema.Struct({
   mode: Schema.Literal("hybrid", "semantic", "lexical"),
   notice: Schema.NullOr(Schema.String),
@@ -49,10 +50,37 @@ export const Found = Schema.Struct({
       similarity: Schema.NullOr(Schema.Number),
       lexical: Schema.Boolean,
       excerpt: Schema.String,
+      /** Where the excerpt has words of the question: [from, to) in UTF-16 units. */
+      marks: Schema.Array(Schema.Tuple(Schema.Number, Schema.Number)),
+      /** Title and headings of the part that was found by meaning, outermost first. */
+      path: Schema.Array(Schema.String),
       embedding: Embedding,
+      /** With `--explain`: `score` is `semantic` + `lexical`. */
+      explanation: Schema.NullOr(
+        Schema.Struct({
+          semantic: Schema.Number,
+          lexical: Schema.Number,
+          bm25: Schema.Number,
+          coverage: Schema.Number,
+          semanticRank: Schema.NullOr(Schema.Number),
+          lexicalRank: Schema.NullOr(Schema.Number),
+          chunk: Schema.NullOr(Schema.Number),
+        }),
+      ),
     }),
   ),
 })
+
+/** How a score came about, as documents have it. */
+export const explanationOf = (explanation: Explanation | undefined) =>
+  explanation === undefined
+    ? null
+    : {
+        ...explanation,
+        semanticRank: explanation.semanticRank ?? null,
+        lexicalRank: explanation.lexicalRank ?? null,
+        chunk: explanation.chunk ?? null,
+      }
 
 /** `embedbox status` */
 export const Status = Schema.Struct({
@@ -230,6 +258,34 @@ export const Diagnosed = Schema.Struct({
       countsCorrected: Schema.Number,
     }),
   ),
+})
+
+/** `embedbox reembed --dry-run` */
+export const ReembedPlan = Schema.Struct({
+  /** The fingerprint that is searched, and that of the configured model. */
+  from: Schema.String,
+  to: Schema.String,
+  /** Notes to embed, of those that are stored. */
+  entities: Schema.Number,
+  stored: Schema.Number,
+  /** Estimates, by a sample. */
+  chunks: Schema.Number,
+  tokens: Schema.Number,
+  millis: Schema.Number,
+})
+
+/** `embedbox reembed` */
+export const Reembedded = Schema.Struct({
+  from: Schema.String,
+  to: Schema.String,
+  embedded: Schema.Number,
+  /** Notes that the new model refuses: as long as there are any, nothing is changed. */
+  refused: Schema.Array(
+    Schema.Struct({ entityType: Schema.String, entityId: Schema.String, reason: Schema.String }),
+  ),
+  /** `to` is searched now. */
+  changed: Schema.Boolean,
+  dropped: Schema.Number,
 })
 
 /** `embedbox backup` */

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { embeddedText } from "../Domain/Chunk.js"
+import { covers, embeddedText, passageHash, passageOf } from "../Domain/Chunk.js"
 import { Entity, JsonObject } from "../Domain/Entity.js"
 import type { StorageError } from "../Domain/Errors.js"
 import { contentHash, sha256 } from "../Domain/Hash.js"
@@ -28,6 +28,7 @@ const VectorPart = Schema.Struct({
   fingerprint: Schema.String,
   inputHash: Schema.String,
   heading: Schema.String,
+  start: Schema.Int,
   text: Schema.String,
 })
 
@@ -76,21 +77,30 @@ export const entityFlaws = ({
 }: EntityRow): ReadonlyArray<string> => [
   ...Option.match(readMetadata(metadata), {
     onNone: () => ["its metadata cannot be read"],
-    onSome: (read) =>
-      when(row.contentHash !== contentHash(content, read), "its content hash is not that of its content"),
+    onSome: (read) => [
+      ...when(row.contentHash !== contentHash(content, read), "its content hash is not that of its content"),
+      ...when(
+        inputHash !== passageHash(passageOf({ content, metadata: read })),
+        "its input hash is not that of its text",
+      ),
+    ],
   }),
-  ...when(inputHash !== sha256(content), "its input hash is not that of its text"),
   ...when(vectors.length === 0, "it is stored without a vector"),
-  ...when(new Set(vectors.map((part) => part.fingerprint)).size > 1, "its vectors are of several models"),
   ...vectors.flatMap((part) =>
     when(
       part.inputHash !== sha256(embeddedText(part)),
       `a vector's input hash is not that of its text: chunk ${part.chunk}`,
     ),
   ),
-  ...when(
-    vectors.length > 0 && vectors.map((part) => part.text).join("") !== content,
-    "the texts of its vectors are not its text",
+  // While the vectors of another model are built beside those that are searched, each set is whole by itself.
+  ...[...new Set(vectors.map((part) => part.fingerprint))].flatMap((fingerprint) =>
+    when(
+      !covers(
+        vectors.filter((part) => part.fingerprint === fingerprint),
+        content,
+      ),
+      "the texts of its vectors are not its text",
+    ),
   ),
 ]
 
@@ -175,8 +185,8 @@ export const checks = (
         SELECT entity_type AS "entityType", entity_id AS "entityId", job_id AS "jobId",
           content_hash AS "contentHash", input_hash AS "inputHash", content, metadata,
           (SELECT json_group_array(json_object('chunk', chunk, 'fingerprint', fingerprint,
-              'inputHash', input_hash, 'heading', heading, 'text', text)) FROM (
-            SELECT chunk, fingerprint, input_hash, heading, text FROM entity_vectors AS vector
+              'inputHash', input_hash, 'heading', heading, 'start', start, 'text', text)) FROM (
+            SELECT chunk, fingerprint, input_hash, heading, start, text FROM entity_vectors AS vector
             WHERE vector.entity_type = entities.entity_type AND vector.entity_id = entities.entity_id
             ORDER BY fingerprint, chunk)) AS vectors
         FROM entities WHERE rowid IN (${fitting}) ORDER BY entity_type, entity_id`,
@@ -200,8 +210,8 @@ export const checks = (
   const vectorPage = (after: VectorRow | undefined) =>
     read(
       VectorRow,
-      sql`SELECT rowid AS row, entity_type AS "entityType", entity_id AS "entityId", chunk, vector
-        FROM entity_vectors WHERE rowid > ${after?.row ?? -1} ORDER BY rowid LIMIT ${pageRows}`,
+      sql`SELECT row, entity_type AS "entityType", entity_id AS "entityId", chunk, vector
+        FROM entity_vectors WHERE row > ${after?.row ?? -1} ORDER BY row LIMIT ${pageRows}`,
     )
 
   const jobIdOf = (row: { readonly jobId: string }) => row.jobId

@@ -17,6 +17,7 @@ import {
   maxMetadataBytes,
 } from "./Entity.js"
 import { InvalidEntity } from "./Errors.js"
+import type { EntityFilter, Scalar, TimeRange } from "./Search.js"
 
 const invalid = (field: string, reason: string) => Either.left(new InvalidEntity({ field, reason }))
 
@@ -155,3 +156,43 @@ export const limit = (
   value === undefined || Number.isNaN(value)
     ? bounds.normal
     : Math.min(bounds.most, Math.max(1, Math.trunc(value)))
+
+/** How many are left out, as a whole number from 0 to `most`, whatever was asked for. */
+export const offset = (value: number | undefined, most: number) =>
+  value === undefined || Number.isNaN(value) ? 0 : Math.min(most, Math.max(0, Math.trunc(value)))
+
+const isScalar = (value: unknown): value is Scalar =>
+  value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+
+const range = (
+  field: string,
+  given: TimeRange | undefined,
+): Either.Either<TimeRange | undefined, InvalidEntity> => {
+  for (const [name, at] of Object.entries(given ?? {})) {
+    if (at !== undefined && !Number.isFinite(at)) {
+      return invalid(`${field}.${name}`, "must be a time in milliseconds since the epoch")
+    }
+  }
+  return Either.right(given)
+}
+
+/** Which entities may be found, of what options say. */
+export const filter = (options: EntityFilter): Either.Either<EntityFilter, InvalidEntity> =>
+  Either.gen(function* () {
+    const metadata = options.metadata ?? {}
+    for (const [key, value] of Object.entries(metadata)) {
+      if (!isScalar(value)) {
+        return yield* invalid(
+          `metadata.${key}`,
+          "can only be compared with a text, a number, true, false or null",
+        )
+      }
+    }
+    return {
+      entityTypes: options.entityTypes ?? [],
+      excludedTypes: options.excludedTypes ?? [],
+      metadata,
+      created: yield* range("created", options.created),
+      updated: yield* range("updated", options.updated),
+    }
+  })

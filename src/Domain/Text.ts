@@ -1,4 +1,4 @@
-/** Pure functions on the text of notes: what to call one, which words a question has, which part to show. */
+/** Pure functions on the text of notes: what to call one, which part to show. */
 import type { Entity } from "./Entity.js"
 
 /** A closing run of `#` belongs to the mark only behind white space: the title of `# C#` is `C#`. */
@@ -14,15 +14,11 @@ export const headingOf = (content: string): string | undefined => {
 }
 
 /** `metadata.title`, else the first markdown heading, else the id. */
-export const titleOf = (entity: Pick<Entity, "id" | "content" | "metadata">): string => {
+export const titleOf = (entity: Pick<Entity, "content" | "metadata"> & { readonly id: string }): string => {
   const given = entity.metadata["title"]
   if (typeof given === "string" && given.trim() !== "") return given.trim()
   return headingOf(entity.content) ?? entity.id
 }
-
-/** The words of a text: runs of letters, marks, digits and underscores, in lower case. */
-export const wordsOf = (text: string): ReadonlyArray<string> =>
-  text.toLowerCase().match(/[\p{L}\p{M}\p{N}_]+/gu) ?? []
 
 /** The text, well-formed and at most `most` UTF-16 code units long; what was cut ends in "…". */
 export const clipped = (text: string, most: number): string => {
@@ -43,7 +39,8 @@ const stride = 80
 export const excerptOf = (text: string, wanted: ReadonlyArray<string>): string => {
   const folded = text.replace(/[\s\p{Cc}]+/gu, " ").trim()
   if (folded.length <= excerptLength) return folded
-  const words = [...new Set(wanted)].filter((word) => word.length > 2)
+  // Two letters say little, two characters of Chinese a lot.
+  const words = [...new Set(wanted)].filter((word) => word.length > 2 || /[\u0e00-\uffff]/.test(word))
   const cut = (start: number): readonly [from: number, until: number] => {
     const from = start === 0 ? 0 : wordStart(folded, start)
     const end = from + excerptLength

@@ -13,6 +13,7 @@ import { fromVectorSpace } from "../Domain/Fingerprint.js"
 import { Embedder } from "../Embedder.js"
 import { chunker } from "./models.js"
 import { mean, normalise } from "./Vectors.js"
+import * as Pieces from "./Pieces.js"
 import * as Windows from "./Windows.js"
 
 /** Which answer comes instead of the right one. */
@@ -196,8 +197,8 @@ const make = (options: Required<Options>) =>
         return yield* distort(texts.map((text) => vectorOf(text, options)))
       })
 
-    const cut = (text: string, room = windowLength) =>
-      Effect.map(Windows.ends(text, room, units), (ends) => slices(text, ends))
+    const cut = (text: string) =>
+      Effect.map(Windows.ends(text, windowLength, units), (ends) => slices(text, ends))
 
     const embedder = Embedder.of({
       fingerprint: fromVectorSpace({
@@ -219,10 +220,7 @@ const make = (options: Required<Options>) =>
           Effect.flatMap(cut(text), (windows) => embed(windows, 1)),
           mean,
         ),
-      split: (passages) =>
-        Effect.forEach(passages, ({ heading, text }) =>
-          cut(text, Math.max(windowLength / 2, windowLength - heading.length)),
-        ),
+      split: (passages) => Effect.forEach(passages, (passage) => Pieces.pieces(passage, windowLength, units)),
     })
 
     const control = FakeControl.of({

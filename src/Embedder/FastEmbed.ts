@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { EmbeddingError } from "../Domain/Errors.js"
-import { embeddedText, type Passage } from "../Domain/Chunk.js"
+import { type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
 import { Embedder } from "../Embedder.js"
 import { type ModelName, models } from "./models.js"
 import * as Processes from "./Processes.js"
@@ -44,15 +44,16 @@ const groups = <A>(
   return found
 }
 
-/** The windows that a child found; a list of ends that is no cutting of the text is not believed. */
-const windowsOf = (text: string, ends: ReadonlyArray<number>) =>
-  Effect.suspend(() => {
-    const windows = ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end))
-    const rises = ends.every((end, index) => end > (ends[index - 1] ?? -1))
-    return rises && ends.at(-1) === text.length
-      ? Effect.succeed(windows)
-      : new EmbeddingError({ fault: "item", reason: "the text could not be cut into windows" })
+/** The pieces that a child found; places that do not cover the text are not believed. */
+const believed = (text: string, pieces: ReadonlyArray<Piece>) => {
+  const rises = pieces.every(({ end, start }, at) => {
+    const before = pieces[at - 1]
+    return end >= start && (before === undefined ? start === 0 : start <= before.end && end > before.end)
   })
+  return rises && pieces.at(-1)?.end === text.length
+    ? Effect.succeed(pieces)
+    : new EmbeddingError({ fault: "item", reason: "the text could not be cut into pieces" })
+}
 
 /** The embedder of an offered model over a pool that somebody else provides. */
 export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Processes.Processes> =>
@@ -78,17 +79,17 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
 
       const split = (passages: ReadonlyArray<Passage>) =>
         Effect.gen(function* () {
-          const found = passages.map(({ text }): ReadonlyArray<string> => [text])
+          const found = passages.map((passage): ReadonlyArray<Piece> => [wholePiece(passage)])
           const long = passages.flatMap((passage, index) =>
-            surelyFits(embeddedText(passage)) ? [] : [{ ...passage, index }],
+            surelyFits(passage.title + passage.text) ? [] : [{ ...passage, index }],
           )
           yield* Effect.forEach(
             groups(long, Protocol.maxTexts, ({ text }) => text.length, splitLength),
             (group) =>
               Effect.gen(function* () {
-                const ends = yield* processes.split(group.map(({ heading, text }) => ({ heading, text })))
+                const pieces = yield* processes.split(group.map(({ text, title }) => ({ text, title })))
                 for (const [place, { index, text }] of group.entries()) {
-                  found[index] = yield* windowsOf(text, ends[place] ?? [])
+                  found[index] = yield* believed(text, pieces[place] ?? [])
                 }
               }),
             { concurrency: "unbounded", discard: true },

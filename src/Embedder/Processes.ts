@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import { availableParallelism } from "node:os"
 import { resolve } from "node:path"
 import { EmbeddingError } from "../Domain/Errors.js"
-import type { Passage } from "../Domain/Chunk.js"
+import type { Passage, Piece } from "../Domain/Chunk.js"
 import { type Model, type ModelName, models } from "./models.js"
 import * as Process from "./Processes/Process.js"
 import * as Protocol from "./Protocol.js"
@@ -31,10 +31,10 @@ export class Processes extends Context.Tag("embedbox/Embedder/Processes")<
     readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<Float32Array, EmbeddingError>
     /** The vector of a question, ahead of texts. */
     readonly embedQuery: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
-    /** The ends of the windows of each passage's text. */
+    /** The places of the pieces of each passage. */
     readonly split: (
       passages: ReadonlyArray<Passage>,
-    ) => Effect.Effect<ReadonlyArray<ReadonlyArray<number>>, EmbeddingError>
+    ) => Effect.Effect<ReadonlyArray<ReadonlyArray<Piece>>, EmbeddingError>
     /** The ids of the processes that are up. */
     readonly pids: Effect.Effect<ReadonlyArray<number>>
   }

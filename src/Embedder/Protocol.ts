@@ -36,11 +36,18 @@ export class EmbedQuery extends Schema.TaggedRequest<EmbedQuery>()("EmbedQuery",
   payload: { text: Schema.String },
 }) {}
 
-/** For each passage the ends of its text's windows, in UTF-16 units; the last one is the text's length. */
+const Piece = Schema.Struct({
+  heading: Schema.String,
+  path: Schema.Array(Schema.String),
+  start: Schema.Int,
+  end: Schema.Int,
+})
+
+/** For each passage the places of its pieces: see `Embedder.split`. */
 export class Split extends Schema.TaggedRequest<Split>()("Split", {
   failure: EmbeddingError,
-  success: Schema.Array(Schema.Array(Schema.Int)),
-  payload: { passages: Schema.Array(Schema.Struct({ heading: Schema.String, text: Schema.String })) },
+  success: Schema.Array(Schema.Array(Piece)),
+  payload: { passages: Schema.Array(Schema.Struct({ title: Schema.String, text: Schema.String })) },
 }) {}
 
 /** Answered as soon as the model is free: tells that an interrupted text has come to its end. */

@@ -11,10 +11,11 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import { EmbeddingError } from "../Domain/Errors.js"
 import { RetrieveError } from "./Download.js"
-import type { Passage } from "../Domain/Chunk.js"
+import type { Passage, Piece } from "../Domain/Chunk.js"
 import type { Lane } from "./Lanes.js"
 import type { Model } from "./models.js"
 import { mean } from "./Vectors.js"
+import * as Pieces from "./Pieces.js"
 import * as Windows from "./Windows.js"
 
 /** A loaded model. Every call takes its turns in the lane it is given, one bounded piece of work at a time. */
@@ -23,8 +24,8 @@ export interface Session {
   readonly embed: (text: string, lane: Lane) => Effect.Effect<Float32Array, EmbeddingError>
   /** The unit vector of a question, with the model's prefix. One that is too long is embedded window by window. */
   readonly embedQuery: (text: string, lane: Lane) => Effect.Effect<Float32Array, EmbeddingError>
-  /** The ends of the windows of a passage's text, as `Windows.ends` gives them. */
-  readonly split: (passage: Passage, lane: Lane) => Effect.Effect<ReadonlyArray<number>, EmbeddingError>
+  /** The places of the pieces of a passage, as `Pieces.pieces` gives them. */
+  readonly split: (passage: Passage, lane: Lane) => Effect.Effect<ReadonlyArray<Piece>, EmbeddingError>
 }
 
 /** `[CLS]` before and `[SEP]` after every text. */
@@ -210,15 +211,7 @@ export const load = (options: {
         return yield* infer(text, lane)
       })
 
-    const split = ({ heading, text }: Passage, lane: Lane) =>
-      Effect.gen(function* () {
-        const before = heading === "" ? 0 : yield* tokens(heading, lane)
-        if (before > limit / 2) {
-          const reason = `the heading has ${before} tokens and leaves no room in a window of ${model.window}`
-          return yield* new EmbeddingError({ fault: "item", reason })
-        }
-        return yield* Windows.ends(text, limit - before, encode(lane))
-      })
+    const split = (passage: Passage, lane: Lane) => Pieces.pieces(passage, limit, encode(lane))
 
     return {
       embed,
@@ -228,7 +221,7 @@ export const load = (options: {
           const question = model.queryPrefix + text
           if ((yield* tokens(question, lane)) <= limit) return yield* infer(question, lane)
           // So long a question is a passage itself: compared as such, it bears no prefix.
-          const ends = yield* split({ heading: "", text }, lane)
+          const ends = yield* Windows.ends(text, limit, encode(lane))
           const windows = ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end))
           return mean(yield* Effect.forEach(windows, (window) => infer(window, lane)))
         }),

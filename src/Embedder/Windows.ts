@@ -62,6 +62,12 @@ const fit = <E, R>(
     return shortest
   })
 
+/** Where a block that begins at `from` ends: behind white space where there is any near its end. */
+export const blockEnd = (text: string, from: number, to: number): number => {
+  const end = from + blockLength
+  return end >= to ? to : preferSpace(text, from, outsidePair(text, end))
+}
+
 /**
  * The start of a text together with its tokens: a block, or more of the text as long as there are too few tokens in it
  * to fill a window (white space has none, and a word of a megabyte is a single one).

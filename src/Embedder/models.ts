@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import { type Fingerprint, fromVectorSpace } from "../Domain/Fingerprint.js"
 import * as Source from "./BundledModel/Source.js"
 
-/** Version of the rule that cuts long text into windows; part of every fingerprint. */
-export const chunker = "windows-1"
+/** Version of the rule that cuts long text into pieces; part of every fingerprint. */
+export const chunker = "markdown-1"
 
 /** The name of an offered model, as in `EMBEDBOX_MODEL`. */
 export const ModelName = Schema.Literal(

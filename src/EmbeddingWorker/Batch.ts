@@ -14,7 +14,6 @@ import type { EmbeddedChunk } from "../Domain/Chunk.js"
 import type { Entity } from "../Domain/Entity.js"
 import { EmbeddingError, type StorageError } from "../Domain/Errors.js"
 import type { Claim } from "../Domain/Job.js"
-import { Embedder } from "../Embedder.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Storage } from "../Storage.js"
@@ -43,7 +42,6 @@ export const make = (
 ) =>
   Effect.gen(function* () {
     const chunker = yield* Chunker
-    const embedder = yield* Embedder
     const queue = yield* EmbeddingQueue
     const repository = yield* EntityRepository
     const storage = yield* Storage
@@ -51,7 +49,7 @@ export const make = (
     const within = Duration.format(Duration.decode(settings.maxProcessingTime))
 
     /** What is not ready in the time of an attempt is tried again like a provider that is down; it goes on meanwhile. */
-    const prepare = (embedder.prepare ?? Effect.void).pipe(
+    const prepare = chunker.prepare.pipe(
       Effect.timeoutFail({
         duration: settings.maxProcessingTime,
         onTimeout: () =>
@@ -106,7 +104,6 @@ export const make = (
               generation: claim.job.generation,
               jobId: claim.job.jobId,
               inputHash: chunker.inputHash(claim.content),
-              fingerprint: embedder.fingerprint,
               chunks: embedded.get(claim) ?? [],
             })),
           )

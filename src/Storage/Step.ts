@@ -103,6 +103,9 @@ export const fromEither = <A, E extends StepError>(either: Either.Either<A, E>):
     () => either,
   )
 
+/** The end of a step, and of the transaction around it. */
+export const fail = <E extends StepError>(error: E): Step<never, E> => fromEither(Either.left(error))
+
 export const map = <A, B, E extends StepError>(step: Step<A, E>, f: (answer: A) => B): Step<B, E> =>
   new Mapped(step, (answer) => Either.right(f(answer)))
 

@@ -2,7 +2,7 @@ import { expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { describe } from "vitest"
 import { EntityId, type JsonObject } from "../../src/Domain/Entity.js"
-import { clipped, excerptLength, excerptOf, titleOf, wordsOf } from "../../src/Domain/Text.js"
+import { clipped, excerptLength, excerptOf, titleOf } from "../../src/Domain/Text.js"
 
 const titled = (content: string, metadata: JsonObject = {}) =>
   titleOf({ id: EntityId.make("the-id"), content, metadata })
@@ -28,24 +28,6 @@ describe("title", () => {
       expect(title.isWellFormed()).toBe(true)
       expect(title.length).toBeGreaterThan(4000)
     }
-  })
-})
-
-describe("words", () => {
-  it("are runs of letters, marks, digits and underscores, in lower case", () => {
-    expect(wordsOf(`Don't "NEAR" col:x* (ÄPFEL) e\u0301 foo_bar 42 日本語 🎈 -- \u0000^`)).toEqual([
-      "don",
-      "t",
-      "near",
-      "col",
-      "x",
-      "äpfel",
-      "e\u0301",
-      "foo_bar",
-      "42",
-      "日本語",
-    ])
-    expect(wordsOf(" …!? ")).toEqual([])
   })
 })
 

@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import { EmbeddingError } from "../../src/Domain/Errors.js"
 import * as Fake from "../../src/Embedder/Fake.js"
 import { Embedder } from "../../src/Embedder.js"
+import { textsOf } from "../support/chunks.js"
 import { cosine, passage } from "./support.js"
 
 const down = new EmbeddingError({ fault: "provider", reason: "down" })
@@ -40,9 +41,13 @@ describe("Fake", () => {
     Effect.gen(function* () {
       const { embedQuery, split } = yield* Embedder
       const text = "word ".repeat(10)
-      const [windows = [], short] = yield* split([text, "short"].map(passage))
-      assert.deepStrictEqual(windows, ["word word word word ", "word word word word ", "word word "])
-      assert.deepStrictEqual(short, ["short"])
+      const [pieces = [], short = []] = yield* split([text, "short"].map(passage))
+      assert.deepStrictEqual(textsOf(text, pieces), [
+        "word word word word ",
+        "word word word word ",
+        "word word ",
+      ])
+      assert.deepStrictEqual(textsOf("short", short), ["short"])
       assert.strictEqual((yield* embedQuery(text)).length, 64)
     }).pipe(Effect.provide(Fake.layerWith({ windowLength: 20 }))),
   )

@@ -7,10 +7,11 @@ import * as Option from "effect/Option"
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
-import { embeddedText } from "../../src/Domain/Chunk.js"
+import { covers, embeddedText, wholePiece } from "../../src/Domain/Chunk.js"
 import { Embedder } from "../../src/Embedder.js"
 import * as Processes from "../../src/Embedder/Processes.js"
 import * as Vectors from "../../src/Embedder/Vectors.js"
+import { chunksOf, textsOf } from "../support/chunks.js"
 import { bundled, cosine, gone, turn, passage } from "./support.js"
 
 const guide = readFileSync(
@@ -109,7 +110,7 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
       const vectors = yield* generateEmbeddings(odd)
       assert.strictEqual(vectors.length, odd.length)
       assert.deepStrictEqual(
-        yield* split(odd.map(passage)),
+        (yield* split(odd.map(passage))).map((pieces, at) => textsOf(odd[at] ?? "", pieces)),
         odd.map((text) => [text]),
       )
       for (const text of odd) yield* embedQuery(text)
@@ -132,49 +133,60 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
 
   it.effect("embeds a question that is too long window by window", () =>
     Effect.gen(function* () {
-      const { embedQuery, generateEmbeddings, split } = yield* Embedder
-      const question = "how do plants make sugar from light? ".repeat(100)
-      const [windows = []] = yield* split([question].map(passage))
-      assert.isAbove(windows.length, 1)
-      assert.deepStrictEqual(yield* embedQuery(question), Vectors.mean(yield* generateEmbeddings(windows)))
+      const { embedQuery, generateEmbeddings } = yield* Embedder
+      // 8 tokens each, and 254 fit.
+      const question = "how do plants make sugar from light? "
+      const windows = [
+        question.repeat(31).concat("how do plants make sugar from "),
+        `light? ${question.repeat(18)}`,
+      ]
+      const vector = yield* embedQuery(question.repeat(50))
+      assert.deepStrictEqual(vector, Vectors.mean(yield* generateEmbeddings(windows)))
     }),
   )
 
   it.effect("cuts at white space, and leaves what fits as it is", () =>
     Effect.gen(function* () {
       const { generateEmbeddings, split } = yield* Embedder
-      const [windows = [], short] = yield* split([guide, "a short note"].map(passage))
-      assert.deepStrictEqual(short, ["a short note"])
-      assert.isAbove(windows.length, 1)
-      assert.strictEqual(windows.join(""), guide)
-      for (const window of windows.slice(0, -1)) assert.match(window, /\s$/)
-      assert.deepStrictEqual(yield* split(["word ".repeat(254)].map(passage)), [["word ".repeat(254)]])
-      yield* generateEmbeddings(windows)
+      const full = "word ".repeat(254)
+      const [pieces = [], short, fits] = yield* split([guide, "a short note", full].map(passage))
+      assert.deepStrictEqual(short, [wholePiece(passage("a short note"))])
+      assert.deepStrictEqual(fits, [wholePiece(passage(full))])
+      assert.isAbove(pieces.length, 1)
+      assert.isTrue(covers(chunksOf(guide, pieces), guide))
+      for (const text of textsOf(guide, pieces).slice(0, -1)) assert.match(text, /\s$/)
+      yield* generateEmbeddings(textsOf(guide, pieces))
     }),
   )
 
-  it.effect("leaves room in every window for the heading above it", () =>
+  it.effect("leaves room in every piece for title and headings; a title that leaves none is left out", () =>
     Effect.gen(function* () {
       const { generateEmbeddings, split } = yield* Embedder
-      const heading = "On the growth of plants in the shade"
-      const [windows = []] = yield* split([{ heading, text: guide }])
-      assert.strictEqual(windows.join(""), guide)
-      yield* generateEmbeddings(windows.map((text) => embeddedText({ heading, text })))
-      const tooLong = yield* Effect.flip(split([{ heading: "word ".repeat(200), text: guide }]))
-      assert.strictEqual(tooLong.fault, "item")
+      for (const title of ["On the growth of plants in the shade", "word ".repeat(200).trim()]) {
+        const [pieces = []] = yield* split([{ title, text: guide }])
+        const chunks = chunksOf(guide, pieces)
+        assert.isTrue(covers(chunks, guide))
+        assert.strictEqual(
+          chunks.every(({ heading }) => heading.startsWith(title)),
+          title.length < 100,
+        )
+        yield* generateEmbeddings(chunks.map(embeddedText))
+      }
     }),
   )
 
   it.effect.prop(
-    "windows of any text, joined, are the text, and each is accepted",
+    "pieces of any text cover the text, and each is accepted",
     { text: oddText },
     ({ text }) =>
       Effect.gen(function* () {
         const { generateEmbeddings, split } = yield* Embedder
-        const [windows = []] = yield* split([text].map(passage))
-        assert.strictEqual(windows.join(""), text)
-        for (const window of windows.slice(1)) assert.notMatch(window, /^[\udc00-\udfff]/)
-        yield* generateEmbeddings(windows)
+        const [pieces = []] = yield* split([text].map(passage))
+        const chunks = chunksOf(text, pieces)
+        assert.isTrue(covers(chunks, text))
+        // An unpaired half may be in the text itself.
+        if (text.isWellFormed()) for (const chunk of chunks) assert.isTrue(chunk.text.isWellFormed())
+        yield* generateEmbeddings(chunks.map(embeddedText))
       }),
     { fastCheck: { numRuns: 15 }, timeout: 120_000 },
   )
@@ -189,8 +201,8 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
         yield* turn
         turns++
       }
-      const [windows = []] = yield* Fiber.join(fiber)
-      assert.strictEqual(windows.join(""), text)
+      const [pieces = []] = yield* Fiber.join(fiber)
+      assert.isTrue(covers(chunksOf(text, pieces), text))
       assert.isAbove(turns, 1_000)
     }),
   )

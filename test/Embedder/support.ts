@@ -18,8 +18,8 @@ export const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true })),
 )
 
-/** A text without a heading. */
-export const passage = (text: string): Passage => ({ heading: "", text })
+/** A text without a title. */
+export const passage = (text: string): Passage => ({ title: "", text })
 
 export const quiet = Logger.remove(Logger.defaultLogger)
 

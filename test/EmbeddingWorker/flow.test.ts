@@ -12,6 +12,7 @@ import { EntityService } from "../../src/EntityService.js"
 import * as Maintenance from "../../src/Maintenance.js"
 import { Storage } from "../../src/Storage.js"
 import { passTimeUntil, settle } from "../support.js"
+import { plainChunk } from "../support/chunks.js"
 import {
   control,
   createNotes,
@@ -210,8 +211,13 @@ describe("life and death", () => {
             generation: claim.job.generation,
             jobId: claim.job.jobId,
             inputHash: "h",
-            fingerprint: embedder.fingerprint,
-            chunks: [{ heading: "", text: "new text", inputHash: "h", vector: Fake.vectorOf("new text") }],
+            chunks: [
+              {
+                ...plainChunk("new text"),
+                fingerprint: embedder.fingerprint,
+                vector: Fake.vectorOf("new text"),
+              },
+            ],
           }),
           queue.complete(claim),
         ),

@@ -6,6 +6,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { describe } from "vitest"
+import { covers } from "../../src/Domain/Chunk.js"
 import { sha256 } from "../../src/Domain/Hash.js"
 import { FakeControl } from "../../src/Embedder/Fake.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
@@ -253,11 +254,12 @@ describe("a text longer than the model's window", () => {
         if (inline) yield* service.createEntitySync({ id: "a", content })
         else yield* Effect.zipRight(service.createEntity({ id: "a", content }), embedAll)
         const rows = yield* vectorRows
-        expect(rows.map((row) => row.text).join("")).toBe(content)
+        expect(covers(rows, content)).toBe(true)
         expect(rows.map((row) => row.chunk)).toEqual(rows.map((_, at) => at))
         for (const row of rows) expect(row.inputHash).toBe(sha256(row.text))
         expect(rows.every((row) => row.text.length <= 100)).toBe(true)
-        expect(yield* embeddedTexts).toEqual(rows.map((row) => row.text))
+        // Parts that are the same are embedded once.
+        expect(yield* embeddedTexts).toEqual([...new Set(rows.map((row) => row.text))])
       }).pipe(withSystem),
     { fastCheck: { numRuns: 25 } },
   )

@@ -87,10 +87,11 @@ export const vectorRows = Effect.flatMap(
   ({ sql }) => sql<{
     readonly id: string
     readonly chunk: number
+    readonly start: number
     readonly text: string
     readonly inputHash: string
     readonly vector: string
-  }>`SELECT entity_id AS id, chunk, text, input_hash AS "inputHash", hex(vector) AS vector
+  }>`SELECT entity_id AS id, chunk, start, text, input_hash AS "inputHash", hex(vector) AS vector
     FROM entity_vectors ORDER BY entity_type, entity_id, chunk`,
 )
 

@@ -221,33 +221,45 @@ describe("a change of metadata alone", () => {
       const { jobId } = yield* service.createEntity({
         id: "a",
         content: "text",
-        metadata: { title: "Before" },
+        metadata: { state: "Before" },
       })
       yield* embedAll
       const vectors = yield* vectorRows
       const jobs = yield* queue.getStats
       const heard = yield* listen
       yield* TestClock.adjust("1 second")
-      const receipt = yield* service.updateEntity("a", { metadata: { title: "After" } })
+      const receipt = yield* service.updateEntity("a", { metadata: { state: "After" } })
       expect(receipt).toEqual({ change: "updated", entityId: "a", jobId })
       const view = yield* service.getEntity("a")
-      expect(view).toMatchObject({ metadata: { title: "After" }, embedding: { state: "ready", jobId } })
+      expect(view).toMatchObject({ metadata: { state: "After" }, embedding: { state: "ready", jobId } })
       expect(view.updated).toBeGreaterThan(view.created)
       expect(yield* vectorRows).toEqual(vectors)
       expect(yield* queue.getStats).toEqual(jobs)
       expect(yield* embeddedTexts).toEqual(["text"])
-      expect(yield* idsByWords("after")).toEqual(["a"])
-      expect(yield* idsByWords("before")).toEqual([])
       yield* settle
       expect(heard).toEqual([])
       // And it is not forgotten: the next write of the same is unchanged, the next text is embedded.
-      expect((yield* service.updateEntity("a", { metadata: { title: "After" } })).change).toBe("unchanged")
+      expect((yield* service.updateEntity("a", { metadata: { state: "After" } })).change).toBe("unchanged")
       yield* service.updateEntity("a", { content: "new text" })
       yield* embedAll
       expect(yield* service.getEntity("a")).toMatchObject({
         content: "new text",
-        metadata: { title: "After" },
+        metadata: { state: "After" },
       })
+    }).pipe(withSystem),
+  )
+
+  it.effect("is embedded where it is the title, which is part of what is embedded", () =>
+    Effect.gen(function* () {
+      const service = yield* EntityService
+      yield* service.createEntity({ id: "a", content: "text", metadata: { title: "Before" } })
+      yield* embedAll
+      yield* service.updateEntity("a", { metadata: { title: "After" } })
+      expect(yield* service.getEntity("a")).toMatchObject({ embedding: { state: "pending" } })
+      expect(yield* idsByWords("after")).toEqual(["a"])
+      expect(yield* idsByWords("before")).toEqual([])
+      yield* embedAll
+      expect(yield* embeddedTexts).toEqual(["Before\n\ntext", "After\n\ntext"])
     }).pipe(withSystem),
   )
 
@@ -266,7 +278,7 @@ describe("a change of metadata alone", () => {
         metadata: { title: "New" },
         embedding: { state: "ready", jobId: second.jobId },
       })
-      expect(yield* embeddedTexts).toEqual(["text"])
+      expect(yield* embeddedTexts).toEqual(["New\n\ntext"])
     }).pipe(withSystem),
   )
 

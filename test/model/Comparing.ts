@@ -8,7 +8,8 @@ import * as Option from "effect/Option"
 import { contentHash } from "../../src/Domain/Hash.js"
 import * as Fake from "../../src/Embedder/Fake.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
-import { EntityRepository, matchAny } from "../../src/EntityRepository.js"
+import { termsOf } from "../../src/Domain/Words.js"
+import { EntityRepository } from "../../src/EntityRepository.js"
 import { EntityService, type EntityView } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
 import { checkInvariants } from "../invariants.js"
@@ -109,7 +110,7 @@ export const compare = ({ inside, model, receipts }: Machine, step: number, afte
     })
 
     const word = words[step % words.length] ?? poison
-    const found = yield* repository.searchText(matchAny([word]), { entityTypes: [], limit: 10 })
+    const found = yield* repository.searchText(termsOf(word), { filter: {}, limit: 10 })
     expect(
       found.map(({ entityId, entityType }) => `${entityType}/${entityId}`).toSorted(),
       `"${word}" ${after}`,

@@ -13,7 +13,6 @@ import * as Chunker from "../../src/Chunker.js"
 import type { Entity } from "../../src/Domain/Entity.js"
 import { EmbeddingError } from "../../src/Domain/Errors.js"
 import type { Claim } from "../../src/Domain/Job.js"
-import { Embedder } from "../../src/Embedder.js"
 import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as Batch from "../../src/EmbeddingWorker/Batch.js"
 import * as Breaker from "../../src/EmbeddingWorker/Breaker.js"
@@ -185,13 +184,11 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
           })
         if (late === undefined) return { actual: "nothing", expected: "nothing" }
         const chunker = yield* Chunker.Chunker
-        const embedder = yield* Embedder
         const stored = yield* (yield* EntityRepository.EntityRepository).store({
           entity: late.content,
           generation: late.job.generation,
           jobId: late.job.jobId,
           inputHash: chunker.inputHash(late.content),
-          fingerprint: embedder.fingerprint,
           chunks: [],
         })
         return { actual: stored ? "stored" : "refused", expected: "refused" }

@@ -17,6 +17,7 @@ import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as EntityOverlay from "../../src/EntityOverlay.js"
 import * as EntityRepository from "../../src/EntityRepository.js"
 import * as EntityService from "../../src/EntityService.js"
+import * as Models from "../../src/Models.js"
 import * as Search from "../../src/Search.js"
 import type { Storage } from "../../src/Storage.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
@@ -31,10 +32,9 @@ const services = EntityService.layer.pipe(
   Layer.provideMerge(Search.layer),
   Layer.provideMerge(Layer.merge(EntityOverlay.layer, VectorIndex.layer)),
   Layer.provideMerge(
-    Layer.mergeAll(
-      EmbeddingQueue.layerWith({ backoff: plainBackoff, leaseMillis }),
-      EntityRepository.layer,
-      Chunker.layer,
+    Layer.provideMerge(
+      Layer.provideMerge(Chunker.layer, Models.layer),
+      Layer.merge(EmbeddingQueue.layerWith({ backoff: plainBackoff, leaseMillis }), EntityRepository.layer),
     ),
   ),
 )

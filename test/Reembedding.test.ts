@@ -1,0 +1,243 @@
+import { expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as Fiber from "effect/Fiber"
+import { describe } from "vitest"
+import { EmbeddingError } from "../src/Domain/Errors.js"
+import { Embedder } from "../src/Embedder.js"
+import * as Fake from "../src/Embedder/Fake.js"
+import { EmbeddingQueue } from "../src/EmbeddingQueue.js"
+import { EntityRepository } from "../src/EntityRepository.js"
+import { EntityService } from "../src/EntityService.js"
+import * as Models from "../src/Models.js"
+import { Reembedding } from "../src/Reembedding.js"
+import { Storage } from "../src/Storage.js"
+import { embedAll } from "./EntityService/fixtures.js"
+import { checkInvariants } from "./invariants.js"
+import { idsOf, search, store } from "./Search/fixtures.js"
+import { settle, system, temporaryDatabase } from "./support.js"
+
+const seedIn = (fingerprint: string) => Number(/seed-(\d+)/.exec(fingerprint)?.[1] ?? 0)
+
+/** Every fake there was, told by its seed. */
+const formerFakes = Layer.succeed(Models.FormerModels, {
+  find: (fingerprint) =>
+    Effect.map(Effect.scoped(Layer.build(Fake.layerWith({ seed: seedIn(fingerprint) }))), (context) =>
+      Option.some({ ...Context.get(context, Embedder), fingerprint }),
+    ),
+})
+
+/** The whole system, as a process that is configured with this model. */
+const under = (filename: string, seed: number) =>
+  Effect.provide(system({ filename, fake: { seed } }).pipe(Layer.provide(formerFakes)))
+
+const seeds = Effect.flatMap(
+  Storage,
+  ({ sql }) => sql<{ readonly fingerprint: string; readonly vectors: number }>`
+    SELECT fingerprint, count(*) AS vectors FROM entity_vectors GROUP BY fingerprint ORDER BY fingerprint`,
+).pipe(Effect.map((rows) => rows.map(({ fingerprint, vectors }) => [seedIn(fingerprint), vectors])))
+
+/** I2 and its like hold, whatever the models. */
+const inOrder = Effect.map(checkInvariants(), ({ violations }) => expect(violations).toEqual([]))
+
+const notes = { bread: "flour and water", tyre: "patch the tube", moon: "tides of the sea" }
+
+const run = Effect.flatMap(Reembedding, (service) => service.run())
+
+describe("another model is configured", () => {
+  it.scoped("search and new notes go on with the former one, and say so; nothing is embedded anew", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store(notes).pipe(under(filename, 1))
+      yield* Effect.gen(function* () {
+        const answer = yield* search("flour water", { mode: "semantic" })
+        expect(idsOf(answer)[0]).toBe("bread")
+        expect(answer.notice).toContain("reembed")
+        yield* Effect.flatMap(EntityService, (service) =>
+          service.createEntity({ id: "new", content: "salt" }),
+        )
+        yield* embedAll
+        expect(idsOf(yield* search("salt", { mode: "semantic" }))[0]).toBe("new")
+        expect(yield* seeds).toEqual([[1, 4]])
+        expect((yield* (yield* Fake.FakeControl).counters).embedded).toEqual([])
+        yield* inOrder
+      }).pipe(under(filename, 2))
+    }),
+  )
+
+  it.scoped("where no vector is left of the former one, the new one begins at once", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store({ bread: notes.bread }).pipe(under(filename, 1))
+      yield* Effect.gen(function* () {
+        yield* Effect.flatMap(EntityService, (service) => service.deleteEntity("bread"))
+        yield* store({ tyre: notes.tyre })
+        expect(yield* seeds).toEqual([[2, 1]])
+        expect((yield* search("tube", { mode: "semantic" })).notice).toBe(undefined)
+      }).pipe(under(filename, 2))
+    }),
+  )
+})
+
+describe("reembedding", () => {
+  it.scoped("says what it would cost and changes nothing", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store(notes).pipe(under(filename, 1))
+      yield* Effect.gen(function* () {
+        const plan = yield* Effect.flatMap(Reembedding, (service) => service.plan)
+        expect(plan).toMatchObject({ entities: 3, stored: 3, chunks: 3 })
+        expect([seedIn(plan.from), seedIn(plan.to)]).toEqual([1, 2])
+        expect(yield* seeds).toEqual([[1, 3]])
+      }).pipe(under(filename, 2))
+    }),
+  )
+
+  it.scoped("builds beside what is searched, changes over when nothing is missing, then drops the old", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store(notes).pipe(under(filename, 1))
+      const context = yield* Layer.build(
+        system({ filename, fake: { seed: 2 } }).pipe(Layer.provide(formerFakes)),
+      )
+      yield* Effect.gen(function* () {
+        const service = yield* Reembedding
+        const seen: Array<unknown> = []
+        const outcome = yield* service.run((progress) =>
+          Effect.gen(function* () {
+            seen.push(progress)
+            // All are built, and the old ones are still those that are searched.
+            expect(yield* seeds).toEqual([
+              [1, 3],
+              [2, 3],
+            ])
+            expect((yield* search("flour")).notice).toContain("former model")
+            yield* inOrder
+          }).pipe(Effect.orDie, Effect.provide(context)),
+        )
+        expect(seen).toEqual([{ done: 3, failed: 0, total: 3 }])
+        expect(outcome).toMatchObject({ embedded: 3, refused: [], changed: true, dropped: 3 })
+        expect(yield* seeds).toEqual([[2, 3]])
+        const answer = yield* search("flour water", { mode: "semantic" })
+        expect([answer.notice, idsOf(answer)[0]]).toEqual([undefined, "bread"])
+        expect(yield* run).toMatchObject({ embedded: 0, changed: false, dropped: 0 })
+        yield* inOrder
+      }).pipe(Effect.provide(context))
+    }),
+  )
+
+  it.scoped(
+    "stopped at any text it goes on from there, and what was written meanwhile is not forgotten",
+    () =>
+      Effect.gen(function* () {
+        const filename = yield* temporaryDatabase
+        const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`n${i}`, `note number ${i}`]))
+        yield* store(many).pipe(under(filename, 1))
+        // The first one dies half-way: what it asked for never comes.
+        yield* Effect.gen(function* () {
+          const control = yield* Fake.FakeControl
+          yield* control.hangWhen((text) => text.endsWith("number 39"))
+          const fiber = yield* Effect.fork(run)
+          yield* settle
+          yield* Fiber.interrupt(fiber)
+          yield* inOrder
+        }).pipe(under(filename, 2))
+        yield* Effect.gen(function* () {
+          const service = yield* EntityService
+          const built = (yield* seeds).find(([seed]) => seed === 2)?.[1] ?? 0
+          expect(built).toBeGreaterThan(0)
+          expect(built).toBeLessThan(40)
+          yield* service.updateEntity("n0", { content: "another text" })
+          yield* embedAll
+          expect(yield* run).toMatchObject({ changed: true })
+          // What was there was not made again, but for the note that was changed.
+          expect((yield* (yield* Fake.FakeControl).counters).embedded.length).toBeLessThanOrEqual(41 - built)
+          expect(yield* seeds).toEqual([[2, 40]])
+          expect(idsOf(yield* search("another text", { mode: "semantic" }))[0]).toBe("n0")
+          yield* inOrder
+        }).pipe(under(filename, 2))
+      }),
+  )
+
+  it.scoped("a note that the new model refuses keeps the former one, and the others are kept ready", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store(notes).pipe(under(filename, 1))
+      yield* Effect.gen(function* () {
+        const control = yield* Fake.FakeControl
+        yield* control.failWhen(
+          (text) => text === notes.moon,
+          new EmbeddingError({ fault: "item", reason: "no moon" }),
+        )
+        expect(yield* run).toMatchObject({
+          changed: false,
+          embedded: 2,
+          refused: [{ entityId: "moon", reason: "no moon" }],
+        })
+        expect(idsOf(yield* search("tides", { mode: "semantic" }))[0]).toBe("moon")
+        yield* control.reset
+        expect(yield* run).toMatchObject({ changed: true, embedded: 1, refused: [] })
+        yield* inOrder
+      }).pipe(under(filename, 2))
+    }),
+  )
+
+  it.scoped("rests while the queue is paused", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store(notes).pipe(under(filename, 1))
+      yield* Effect.gen(function* () {
+        const queue = yield* EmbeddingQueue
+        yield* queue.pause
+        const fiber = yield* Effect.fork(run)
+        yield* settle
+        yield* TestClock.adjust("5 seconds")
+        yield* settle
+        expect(yield* seeds).toEqual([[1, 3]])
+        yield* queue.resume
+        yield* TestClock.adjust("1 second")
+        expect(yield* Fiber.join(fiber)).toMatchObject({ changed: true })
+      }).pipe(under(filename, 2))
+    }),
+  )
+
+  it.scoped("a worker that has not heard of the change stores nothing under the former model", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      yield* store(notes).pipe(under(filename, 1))
+      const old = yield* Layer.build(system({ filename, fake: { seed: 1 } }))
+      const claim = yield* Effect.gen(function* () {
+        const service = yield* EntityService
+        yield* service.createEntity({ id: "late", content: "late words" })
+        return yield* Effect.flatten((yield* EmbeddingQueue).dequeue)
+      }).pipe(Effect.provide(old))
+      expect(yield* run.pipe(under(filename, 2))).toMatchObject({ changed: true })
+      yield* Effect.gen(function* () {
+        const repository = yield* EntityRepository
+        const embedder = yield* Embedder
+        const stored = repository.store({
+          entity: claim.content,
+          generation: claim.job.generation,
+          jobId: claim.job.jobId,
+          inputHash: "h",
+          chunks: [
+            {
+              heading: "",
+              path: [],
+              start: 0,
+              text: "late words",
+              inputHash: "h",
+              fingerprint: embedder.fingerprint,
+              vector: Fake.vectorOf("late words"),
+            },
+          ],
+        })
+        expect((yield* Effect.flip(stored)).reason).toContain("the model was changed meanwhile")
+        expect(yield* seeds).toEqual([[2, 3]])
+      }).pipe(Effect.provide(old))
+    }),
+  )
+})
