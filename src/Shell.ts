@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Chunker from "./Chunker.js"
 import type { StorageError } from "./Domain/Errors.js"
 import type { Embedder } from "./Embedder.js"
+import * as Cache from "./Embedder/Cache.js"
 import * as EmbeddingQueue from "./EmbeddingQueue.js"
 import * as EmbeddingWorker from "./EmbeddingWorker.js"
 import * as EntityOverlay from "./EntityOverlay.js"
@@ -81,7 +82,7 @@ export const background = (
     EmbeddingWorker.layerWith({
       pollInterval: settings.pollInterval,
       batchSize: settings.batchSize,
-      concurrency: settings.concurrency,
+      concurrency: settings.concurrency ?? "auto",
       maxProcessingTime: settings.maxProcessingTime,
       heartbeatInterval: Duration.times(settings.leaseDuration, 1 / 3),
       drainTimeout: settings.drainTimeout,
@@ -122,6 +123,14 @@ export const embedder = ({
 }: Pick<Config.Settings, "model" | "cacheDir" | "processes" | "threads">): Layer.Layer<Embedder> =>
   Layer.unwrapEffect(model === "fake" ? fake : fastEmbed(model, settings))
 
+/** The embedder with its cache in the database. */
+const cached = <E1, R1, E2, R2>(
+  settings: Pick<Config.Settings, "vectorCache">,
+  database: Layer.Layer<Storage, E1, R1>,
+  model: Layer.Layer<Embedder, E2, R2>,
+): Layer.Layer<Embedder, E1 | E2, R1 | R2> =>
+  Cache.layer(settings.vectorCache).pipe(Layer.provide(Layer.merge(database, model)))
+
 // ---- the whole ---------------------------------------------------------------------------------------------
 
 /** A shell with these settings. */
@@ -134,7 +143,12 @@ export const layerWith = (
 export const layerWithoutWorkerWith = (
   settings: Config.Settings,
 ): Layer.Layer<Foundation | Services | SqlClient.SqlClient, StorageError> =>
-  services(settings).pipe(Layer.provideMerge(Layer.merge(storage(settings), embedder(settings))))
+  Layer.suspend(() => {
+    const database = storage(settings)
+    return services(settings).pipe(
+      Layer.provideMerge(Layer.merge(database, cached(settings, database, embedder(settings)))),
+    )
+  })
 
 /** A shell with the settings of the environment (`EMBEDBOX_*`). */
 export const layer: Layer.Layer<Shell | SqlClient.SqlClient, StorageError | Config.InvalidSettings> =
@@ -165,7 +179,7 @@ export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never>(parts:
       const model: Layer.Layer<Embedder, E2, R2> = parts.embedder ?? embedder(settings)
       return background(settings).pipe(
         Layer.provideMerge(services(settings)),
-        Layer.provideMerge(Layer.merge(database, model)),
+        Layer.provideMerge(Layer.merge(database, cached(settings, database, model))),
       )
     }),
   )

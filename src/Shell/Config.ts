@@ -20,7 +20,8 @@ export interface Settings {
   readonly cacheDir: string
   readonly pollInterval: Duration.Duration
   readonly batchSize: number
-  readonly concurrency: number
+  /** Nothing: one more than the embedder works on. */
+  readonly concurrency: number | undefined
   readonly maxProcessingTime: Duration.Duration
   readonly leaseDuration: Duration.Duration
   readonly drainTimeout: Duration.Duration
@@ -33,6 +34,8 @@ export interface Settings {
   readonly processes: number | undefined
   /** Nothing: as many as suit the model. */
   readonly threads: number | undefined
+  /** Vectors that are kept by their text. */
+  readonly vectorCache: number
   readonly logFormat: Values.LogFormat
   readonly logLevel: LogLevel.LogLevel
 }
@@ -69,9 +72,10 @@ export const settings: Table = {
   },
   concurrency: {
     variable: "EMBEDBOX_CONCURRENCY",
-    fallback: "2",
-    meaning: "Batches that a worker has in hand at once.",
-    value: Values.count(1, 64),
+    fallback: "auto",
+    meaning:
+      "Batches that a worker has in hand at once. `auto` is one more than the embedder works on at a time: the next is claimed and another one stored while it computes.",
+    value: Values.countOrAuto(1, 64),
   },
   batchSize: {
     variable: "EMBEDBOX_BATCH_SIZE",
@@ -142,6 +146,13 @@ export const settings: Table = {
     meaning:
       "How many notes may wait for their embedding. A new note beyond is refused (`QueueFull`), never dropped; imports and bulk writes wait for room.",
     value: Values.countOrUnlimited(1, 999_999_999),
+  },
+  vectorCache: {
+    variable: "EMBEDBOX_VECTOR_CACHE",
+    fallback: "20000",
+    meaning:
+      "How many vectors are kept by their text, so that copies, renames and reverts are not embedded again; a thousand take 1.7 MB of the database. 0: none.",
+    value: Values.count(0, 100_000_000),
   },
   logFormat: {
     variable: "EMBEDBOX_LOG_FORMAT",
@@ -217,6 +228,7 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     cleanupAge: of("cleanupAge"),
     busyBudget: of("busyBudget"),
     maxWaiting: of("maxWaiting"),
+    vectorCache: of("vectorCache"),
     logFormat: of("logFormat"),
     logLevel: of("logLevel"),
   })

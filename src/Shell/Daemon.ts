@@ -20,7 +20,7 @@ import * as Logging from "./Logging.js"
 const told = (settings: Config.Settings) => ({
   database: settings.database,
   model: settings.model,
-  concurrency: settings.concurrency,
+  concurrency: settings.concurrency ?? "auto",
   batchSize: settings.batchSize,
   processes: settings.processes ?? "auto",
   threads: settings.threads ?? "auto",

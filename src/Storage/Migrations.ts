@@ -12,6 +12,7 @@ import { StorageError } from "../Domain/Errors.js"
 import type { LowLevelError } from "../Storage.js"
 import initial from "./migrations/0001_initial.js"
 import faults from "./migrations/0002_faults.js"
+import embeddingCache from "./migrations/0004_embedding_cache.js"
 import type { Replay } from "./Replay.js"
 
 /** Migrations by name: four digits, an underscore, and what they do. */
@@ -21,6 +22,7 @@ export type Migrations = Record<string, Effect.Effect<void, unknown, SqlClient.S
 export const known: Migrations = {
   "0001_initial": initial,
   "0002_faults": faults,
+  "0004_embedding_cache": embeddingCache,
 }
 
 /** The table in which the file says what was applied to it; a host's own migrations have another. */
