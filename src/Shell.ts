@@ -4,6 +4,7 @@
  * background. The background is built last and ends first, so that a worker that drains still has its database.
  * Models are imported only when a shell with one is built: who reads a status pays for no model.
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -116,12 +117,39 @@ const fastEmbed = (
     ),
   )
 
-/** The model of the settings. Nothing is loaded, built or downloaded before the first text. */
-export const embedder = ({
-  model,
-  ...settings
-}: Pick<Config.Settings, "model" | "cacheDir" | "processes" | "threads">): Layer.Layer<Embedder> =>
-  Layer.unwrapEffect(model === "fake" ? fake : fastEmbed(model, settings))
+type EmbedderSettings = Pick<
+  Config.Settings,
+  "model" | "cacheDir" | "processes" | "threads" | Extract<keyof Config.Settings, `embeddings${string}`>
+>
+
+/** The provider at that address. */
+const provider = (url: string, settings: EmbedderSettings) =>
+  Effect.promise(() => import("./Embedder/Http.js")).pipe(
+    Effect.map(
+      (module): Layer.Layer<Embedder> =>
+        module
+          .layer({
+            url,
+            model: settings.embeddingsModel,
+            key: settings.embeddingsKey,
+            dimensions: settings.embeddingsDimensions ?? 0,
+            shorten: settings.embeddingsShorten,
+            window: settings.embeddingsWindow,
+            queryPrefix: settings.embeddingsQueryPrefix,
+            passagePrefix: settings.embeddingsPassagePrefix,
+            batchSize: settings.embeddingsBatchSize,
+            concurrency: settings.embeddingsConcurrency,
+          })
+          .pipe(Layer.provide(FetchHttpClient.layer)),
+    ),
+  )
+
+/** The model of the settings, here or at a provider. Nothing is loaded, built, downloaded or asked before the first text. */
+export const embedder = (settings: EmbedderSettings): Layer.Layer<Embedder> => {
+  const { embeddingsUrl, model } = settings
+  if (embeddingsUrl !== undefined) return Layer.unwrapEffect(provider(embeddingsUrl, settings))
+  return Layer.unwrapEffect(model === "fake" ? fake : fastEmbed(model, settings))
+}
 
 /** The embedder with its cache in the database. */
 const cached = <E1, R1, E2, R2>(

@@ -19,7 +19,8 @@ import * as Logging from "./Logging.js"
 /** What the log says of the settings at the start. */
 const told = (settings: Config.Settings) => ({
   database: settings.database,
-  model: settings.model,
+  model: settings.embeddingsUrl === undefined ? settings.model : settings.embeddingsModel,
+  ...(settings.embeddingsUrl === undefined ? {} : { provider: new URL(settings.embeddingsUrl).host }),
   concurrency: settings.concurrency ?? "auto",
   batchSize: settings.batchSize,
   processes: settings.processes ?? "auto",
