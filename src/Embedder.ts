@@ -19,6 +19,9 @@ export class Embedder extends Context.Tag("embedbox/Embedder")<
     /** Length of every vector. */
     readonly dimensions: number
 
+    /** How many requests it works on at the same time; 1 when absent. A worker has one more in hand, to keep it full. */
+    readonly parallelism?: number
+
     /**
      * Makes ready what the first text would have to wait for: a model that is still to be downloaded or loaded. Costs
      * nothing once that is done. A worker waits for it before the time of an attempt begins, since no text is to blame

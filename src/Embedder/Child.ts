@@ -32,7 +32,7 @@ const folderOf = ({ cacheDir, model: name }: Protocol.Setup) => {
   const model = models[name]
   const { source } = model
   return source._tag === "Bundled"
-    ? BundledModel.ensure({ cacheDir })
+    ? BundledModel.ensure({ cacheDir, name: source.name })
     : Download.ensure({
         cacheDir,
         model,
@@ -44,6 +44,7 @@ const folderOf = ({ cacheDir, model: name }: Protocol.Setup) => {
 const handlers = (setup: Protocol.Setup) =>
   Effect.gen(function* () {
     const lanes = Lanes.make()
+    const bulk: Lanes.Lane = (effect) => Effect.zipLeft(lanes.bulk(effect), turn)
     const state = yield* SynchronizedRef.make(Option.none<{ session: Session.Session; folder: string }>())
 
     // Only success is kept: what failed to load may be mended without a restart.
@@ -63,15 +64,11 @@ const handlers = (setup: Protocol.Setup) =>
     return {
       Load: () => Effect.map(loaded, ({ folder }) => ({ folder })),
       EmbedTexts: ({ texts }: Protocol.EmbedTexts) =>
-        Effect.flatMap(session, ({ embed }) =>
-          Effect.forEach(texts, (text) => Effect.zipLeft(embed(text, lanes.bulk), turn)),
-        ).pipe(Effect.map(pack)),
+        Effect.flatMap(session, ({ embed }) => embed(texts, bulk)).pipe(Effect.map(pack)),
       EmbedQuery: ({ text }: Protocol.EmbedQuery) =>
         Effect.flatMap(session, ({ embedQuery }) => embedQuery(text, lanes.queries)),
       Split: ({ passages }: Protocol.Split) =>
-        Effect.flatMap(session, ({ split }) =>
-          Effect.forEach(passages, (passage) => split(passage, lanes.bulk)),
-        ),
+        Effect.flatMap(session, ({ split }) => Effect.forEach(passages, (passage) => split(passage))),
       Settle: () => lanes.queries(Effect.void),
     }
   })

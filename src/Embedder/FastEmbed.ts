@@ -26,8 +26,8 @@ const splitLength = 1 << 18
 const groups = <A>(
   items: ReadonlyArray<A>,
   count: number,
-  size: (item: A) => number = () => 0,
-  total = Number.POSITIVE_INFINITY,
+  size: (item: A) => number,
+  total: number,
 ): ReadonlyArray<ReadonlyArray<A>> => {
   const found: Array<Array<A>> = []
   let last: Array<A> = []
@@ -69,7 +69,8 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
         // Small enough that every process gets a share of a small request.
         const share = Math.min(Protocol.maxTexts, Math.ceil(texts.length / processes.size))
         // No more messages in line than processes: a note of a megabyte must not keep small ones waiting behind it.
-        return Effect.forEach(groups(texts, share), embed, { concurrency: processes.size }).pipe(
+        const messages = groups(texts, share, (text) => text.length, Protocol.maxLength)
+        return Effect.forEach(messages, embed, { concurrency: processes.size }).pipe(
           Effect.map((vectors) => vectors.flat()),
         )
       }
@@ -92,7 +93,7 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
                   found[index] = yield* believed(text, pieces[place] ?? [])
                 }
               }),
-            { concurrency: "unbounded", discard: true },
+            { concurrency: processes.size, discard: true },
           )
           return found
         })
@@ -100,6 +101,7 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
       return Embedder.of({
         fingerprint,
         dimensions,
+        parallelism: processes.size,
         prepare: processes.prepare,
         generateEmbedding: Effect.fn("Embedder.generateEmbedding")(function* (text) {
           const [vector = new Float32Array()] = yield* embed([text])

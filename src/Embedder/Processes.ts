@@ -1,8 +1,9 @@
 /**
  * The processes that hold the model: opened when there is work, given bounded messages, closed when idle, replaced when
- * they die. Texts wait here, in the parent, and each child has one message of them at a time, so that a question is
- * never behind more than what a child has in hand; and the child answers it between two texts. So questions need no line
- * here: they are sent at once, to whichever child has least to do.
+ * they die. Texts wait here, in the parent, and each child has one message of them at a time. Questions never wait here.
+ * A child with texts in hand answers one between two runs, but a run cannot be stopped, and somebody waits for the
+ * answer; so when a question meets nobody idle, one process more is opened, for questions only and with the priority of
+ * the host, while the others step back. It has its idle time like all: who does not ask while he imports pays nothing.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import * as Schema from "effect/Schema"
-import { availableParallelism } from "node:os"
+import { availableParallelism, totalmem } from "node:os"
 import { resolve } from "node:path"
 import { EmbeddingError } from "../Domain/Errors.js"
 import type { Passage, Piece } from "../Domain/Chunk.js"
@@ -60,17 +61,22 @@ export interface Options {
 /** More processes than these would fight over the processor's caches. */
 const maxProcesses = 4
 
+/** Memory of a process that holds a model, in bytes: the runtime, Node and one run, as `npm run bench:embed` prints it. */
+const processMemory = (model: Model): number => (model.arithmetic === "uint8" ? 200 : 450) * 2 ** 20
+
 /**
  * As measured: uint8 gains nothing from threads and all from processes, 32 bits use all cores best from one process,
- * which also keeps the larger model in memory only once.
+ * which also keeps the larger model in memory only once. No more than a quarter of the memory, in bytes, is spent.
  */
 export const defaultSize = (
   model: Model,
   cores: number,
-): { readonly processes: number; readonly threads: number } =>
-  model.arithmetic === "uint8"
-    ? { processes: Math.max(1, Math.min(cores, maxProcesses)), threads: 1 }
-    : { processes: 1, threads: Math.max(1, cores) }
+  memory: number = Number.POSITIVE_INFINITY,
+): { readonly processes: number; readonly threads: number } => {
+  if (model.arithmetic !== "uint8") return { processes: 1, threads: Math.max(1, cores) }
+  const fitting = Math.floor(memory / 4 / processMemory(model))
+  return { processes: Math.max(1, Math.min(cores, maxProcesses, fitting)), threads: 1 }
+}
 
 /** The place of one process. `serial` changes with every process that takes it, so that a dead one is never asked. */
 interface Slot {
@@ -80,10 +86,16 @@ interface Slot {
   queries: number
 }
 
+/** What this process may use: the machine's memory, or the container's where that is less. */
+const memoryLimit = (): number => {
+  const constrained = process.constrainedMemory()
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+}
+
 const make = (options: Options) =>
   Effect.gen(function* () {
     const model = models[options.model]
-    const size = defaultSize(model, yield* Effect.sync(availableParallelism))
+    const size = yield* Effect.sync(() => defaultSize(model, availableParallelism(), memoryLimit()))
     const count = options.processes ?? size.processes
     const gracePeriod = options.gracePeriod ?? Duration.seconds(10)
     const argument = yield* Effect.orDie(
@@ -100,9 +112,10 @@ const make = (options: Options) =>
     let prepared = false
 
     let serials = 0
-    const slots = Array.from({ length: count }, (): Slot => {
-      return { serial: serials++, process: undefined, bulk: 0, queries: 0 }
-    })
+    const makeSlot = (): Slot => ({ serial: serials++, process: undefined, bulk: 0, queries: 0 })
+    const textSlots = Array.from({ length: count }, makeSlot)
+    const questionSlot = makeSlot()
+    const slots = [...textSlots, questionSlot]
     const slotOf = (serial: number) => slots.find((slot) => slot.serial === serial)
 
     /** Nobody is given this process any more. It is closed when the last who has it lets go. */
@@ -143,7 +156,11 @@ const make = (options: Options) =>
 
     const open = (serial: number) =>
       Effect.gen(function* () {
-        const process = yield* Process.open({ entry: options.entry ?? Process.defaultEntry, argument })
+        const process = yield* Process.open({
+          entry: options.entry ?? Process.defaultEntry,
+          argument,
+          background: serial !== questionSlot.serial,
+        })
         yield* prepared ? load(process) : first.withPermits(1)(load(process))
         const slot = slotOf(serial)
         if (slot !== undefined) slot.process = process
@@ -192,9 +209,21 @@ const make = (options: Options) =>
 
     /** The slot with least to do; one that is up before one that would have to be opened. */
     const choose = (work: (slot: Slot) => number): Slot | undefined =>
-      slots.toSorted(
+      textSlots.toSorted(
         (a, b) => work(a) - work(b) || Number(b.process !== undefined) - Number(a.process !== undefined),
       )[0]
+
+    const isUp = (slot: Slot) => slot.process !== undefined
+
+    /** An idle process; else the one that is for questions; else, until that is up, the one with least to do. */
+    const chooseForQuestion = (): { readonly slot: Slot | undefined; readonly wanting: boolean } => {
+      const up = textSlots.filter(isUp)
+      const idle = up.find(({ bulk, queries }) => bulk + queries === 0)
+      if (idle !== undefined) return { slot: idle, wanting: false }
+      if (isUp(questionSlot)) return { slot: questionSlot, wanting: false }
+      const busy = up.toSorted((a, b) => a.bulk + a.queries - b.bulk - b.queries)[0]
+      return { slot: busy ?? textSlots[0], wanting: busy !== undefined }
+    }
 
     const on = <A>(
       chooseSlot: () => Slot | undefined,
@@ -222,11 +251,36 @@ const make = (options: Options) =>
     const bulk = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
       permits.withPermits(1)(on(() => choose((slot) => slot.bulk), "bulk", ask))
 
-    /** Questions do not open a second process: by the time it is up, a busy one has answered. */
+    let opening = false
+    /** Opened aside: whoever asked is answered by a busy process before this one is up. */
+    const openForQuestions = Effect.suspend(() => {
+      if (opening) return Effect.void
+      opening = true
+      return on(
+        () => questionSlot,
+        "queries",
+        () => Effect.void,
+      ).pipe(
+        Effect.ignore,
+        Effect.ensuring(Effect.sync(() => (opening = false))),
+        Effect.interruptible,
+        Effect.forkIn(scope),
+      )
+    })
+
     const query = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
+      Effect.suspend(() => {
+        const { slot, wanting } = chooseForQuestion()
+        return Effect.zipRight(
+          wanting ? openForQuestions : Effect.void,
+          on(() => slot, "queries", ask),
+        )
+      })
+
+    /** To cut text needs the tokenizer and not the model: whoever is up does it beside what he computes. */
+    const aside = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
       on(
-        () =>
-          choose((slot) => (slot.process === undefined ? Number.MAX_SAFE_INTEGER : slot.bulk + slot.queries)),
+        () => textSlots.filter(isUp).toSorted((a, b) => a.queries - b.queries)[0] ?? textSlots[0],
         "queries",
         ask,
       )
@@ -243,7 +297,7 @@ const make = (options: Options) =>
       embedQuery: (text) =>
         query((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedQuery({ text })))),
       split: (passages) =>
-        bulk((process) => process.ask((worker) => worker.executeEffect(new Protocol.Split({ passages })))),
+        aside((process) => process.ask((worker) => worker.executeEffect(new Protocol.Split({ passages })))),
       pids: Effect.sync(() => slots.flatMap(({ process }) => (process === undefined ? [] : [process.pid]))),
     })
   })

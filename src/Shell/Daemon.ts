@@ -20,8 +20,9 @@ import * as Logging from "./Logging.js"
 /** What the log says of the settings at the start. */
 const told = (settings: Config.Settings) => ({
   database: settings.database,
-  model: settings.model,
-  concurrency: settings.concurrency,
+  model: settings.embeddingsUrl === undefined ? settings.model : settings.embeddingsModel,
+  ...(settings.embeddingsUrl === undefined ? {} : { provider: new URL(settings.embeddingsUrl).host }),
+  concurrency: settings.concurrency ?? "auto",
   batchSize: settings.batchSize,
   processes: settings.processes ?? "auto",
   threads: settings.threads ?? "auto",

@@ -11,16 +11,18 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Models from "../Embedder/models.js"
 
-/** Reads a trimmed text that is not empty. `expected` completes "it must be …"; `takes` is the same in short. */
+/** Reads a text that is trimmed unless `verbatim` says otherwise, and that is not empty. `expected` completes "it must be …"; `takes` is the same in short. */
 export interface Parser<A> {
   readonly expected: string
   readonly takes: string
   readonly parse: (text: string) => Option.Option<A>
+  /** Spaces at its ends are part of it. */
+  readonly verbatim?: true
 }
 
 /** The value, or what would be right. */
 export const parse = <A>(parser: Parser<A>, text: string): Either.Either<A, string> =>
-  Either.fromOption(parser.parse(text.trim()), () => parser.expected)
+  Either.fromOption(parser.parse(parser.verbatim === true ? text : text.trim()), () => parser.expected)
 
 /** A whole number in decimal digits. */
 export const count = (least: number, most: number): Parser<number> => ({
@@ -39,6 +41,16 @@ export const countOrAuto = (least: number, most: number): Parser<number | undefi
     expected: `${some.expected}, or auto`,
     takes: `${some.takes}, or auto`,
     parse: (text) => (text.toLowerCase() === "auto" ? Option.some(undefined) : some.parse(text)),
+  }
+}
+
+/** The same, or `none`. */
+export const countOrNone = (least: number, most: number): Parser<number | undefined> => {
+  const some = count(least, most)
+  return {
+    expected: `${some.expected}, or none`,
+    takes: `${some.takes}, or none`,
+    parse: (text) => (text.toLowerCase() === "none" ? Option.some(undefined) : some.parse(text)),
   }
 }
 
@@ -87,6 +99,38 @@ export const oneOf = <const A extends string>(...words: ReadonlyArray<A>): Parse
   takes: words.join(", "),
   parse: (text) => Option.fromNullable(words.find((word) => word.toLowerCase() === text.toLowerCase())),
 })
+
+/** Any words, as they are, spaces at their ends included; `none` for none. */
+export const text: Parser<string> = {
+  expected: "a text",
+  takes: "a text",
+  parse: (given) => Option.some(given.trim() === "none" ? "" : given),
+  verbatim: true,
+}
+
+/** The same without them. */
+export const name: Parser<string> = {
+  expected: "a name",
+  takes: "a name",
+  parse: (given) => text.parse(given),
+}
+
+export const onOrOff: Parser<boolean> = {
+  expected: "on or off",
+  takes: "on, off",
+  parse: (given) => Option.map(oneOf("on", "off").parse(given), (word) => word === "on"),
+}
+
+/** An address that is spoken to over HTTP. */
+export const urlOrNone: Parser<string | undefined> = {
+  expected: "an address that begins with http:// or https://, or none",
+  takes: "a URL, or none",
+  parse: (given) => {
+    if (given === "none") return Option.some(undefined)
+    const isHttp = URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)
+    return isHttp ? Option.some(given) : Option.none()
+  },
+}
 
 /** A path made absolute; a leading `~/` is the user's home, also where no shell expands it. */
 export const path: Parser<string> = {

@@ -12,6 +12,7 @@ import { StorageError } from "../Domain/Errors.js"
 import type { LowLevelError } from "../Storage.js"
 import initial from "./migrations/0001_initial.js"
 import faults from "./migrations/0002_faults.js"
+import embeddingCache from "./migrations/0004_embedding_cache.js"
 import search from "./migrations/0005_search.js"
 import matrix from "./migrations/0006_matrix.js"
 import type { Replay } from "./Replay.js"
@@ -23,6 +24,7 @@ export type Migrations = Record<string, Effect.Effect<void, unknown, SqlClient.S
 export const known: Migrations = {
   "0001_initial": initial,
   "0002_faults": faults,
+  "0004_embedding_cache": embeddingCache,
   "0005_search": search,
   "0006_matrix": matrix,
 }

@@ -40,7 +40,21 @@ layer(files, { excludeTestServices: true })("BundledModel", (it) => {
       // Another graph needs another `graphVersion`, and then another hash here.
       assert.deepStrictEqual(
         [Source.graphVersion, Source.sha256(yield* fs.readFile(path.join(folder, "model.onnx")))],
-        [1, "31f8e499741d731e61eae6400618be7b2c904edbf118e2079acc1cd9bc00ebe8"],
+        [2, "144e1bca4753492cec52d0ac7ad17a8dee2ffdc8043adf5bf3c3f5a3004d6108"],
+      )
+    }),
+  )
+
+  it.scoped("makes the same weights in 32 bits beside it, in a folder of their own", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const cacheDir = yield* temporaryFolder
+      const { folder } = yield* BundledModel.ensure({ cacheDir, name: "all-MiniLM-L6-v2-float32" })
+      assert.notStrictEqual(folder, yield* BundledModel.folderIn(cacheDir))
+      assert.strictEqual(
+        Source.sha256(yield* fs.readFile(path.join(folder, "model.onnx"))),
+        "6fb4128315c8106194b4ee47ed5270f94df7e2c4b0d19a358c29c257feccbb74",
       )
     }),
   )

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { fork } from "node:child_process"
 import { models } from "../../src/Embedder/models.js"
@@ -140,6 +141,29 @@ describe("Processes", () => {
     }).pipe(Effect.provide(stub())),
   )
 
+  it.scoped(
+    "a question that meets nobody idle has a process opened for questions, and texts never use it",
+    () =>
+      Effect.gen(function* () {
+        const { embedQuery } = yield* Embedder
+        const { pids } = yield* Processes.Processes
+        yield* embedQuery("idle")
+        assert.strictEqual((yield* pids).length, 1)
+        yield* occupy("never")
+        // The stub lets a question in between, as the model does.
+        yield* embedQuery("busy")
+        yield* Effect.repeat(Effect.zipRight(turn, pids), { until: (up) => up.length === 2 })
+        const [first = -1, forQuestions = -1] = yield* pids
+        process.kill(first, "SIGSTOP")
+        yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(first, "SIGCONT")))
+        yield* embedQuery("answered by the other")
+        const text = yield* Effect.fork(embed("waits for the first"))
+        yield* Effect.forEach(Array.from({ length: 50 }), () => turn)
+        assert.isNull(yield* Fiber.poll(text).pipe(Effect.map(Option.getOrNull)))
+        assert.isTrue(yield* areAlive([forQuestions]))
+      }).pipe(Effect.provide(stub())),
+  )
+
   it.scoped("vectors of a wrong shape or length are a fault of the item", () =>
     Effect.gen(function* () {
       for (const text of ["wrong", "zeros", "item"]) {
@@ -179,5 +203,8 @@ describe("Processes", () => {
     assert.deepStrictEqual(Processes.defaultSize(uint8, 2), { processes: 2, threads: 1 })
     assert.deepStrictEqual(Processes.defaultSize(uint8, 32), { processes: 4, threads: 1 })
     assert.deepStrictEqual(Processes.defaultSize(float32, 8), { processes: 1, threads: 8 })
+    const gibibyte = 2 ** 30
+    assert.deepStrictEqual(Processes.defaultSize(uint8, 4, 2 * gibibyte), { processes: 2, threads: 1 })
+    assert.deepStrictEqual(Processes.defaultSize(uint8, 4, gibibyte / 2), { processes: 1, threads: 1 })
   })
 })

@@ -36,9 +36,9 @@ layer(loaded, { excludeTestServices: true })("Session", (it) => {
       const { embed } = yield* Loaded
       const run = vi.spyOn(Reflect.get(runtime(), "prototype"), "run")
       yield* Effect.addFinalizer(() => Effect.sync(() => run.mockRestore()))
-      yield* embed("a short note", bulk)
-      yield* embed("word ".repeat(200), bulk)
-      yield* embed("", bulk)
+      yield* embed(["a short note"], bulk)
+      yield* embed(["word ".repeat(200)], bulk)
+      yield* embed([""], bulk)
       const lengths = run.mock.calls.map(([feeds]) => {
         const ids: unknown = Reflect.get(Object(feeds), "input_ids")
         return Predicate.hasProperty(ids, "dims") ? ids.dims : undefined
@@ -51,15 +51,15 @@ layer(loaded, { excludeTestServices: true })("Session", (it) => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("sets the threads of the sessions that are created meanwhile, and only of these", () =>
+  it.effect("has the runtime use as many threads as were asked for, none of which spins", () =>
     Effect.gen(function* () {
-      const session = runtime()
-      const create = vi.spyOn(session, "create").mockRejectedValue(new Error("not now"))
+      const create = vi.spyOn(runtime(), "create").mockRejectedValue(new Error("not now"))
       yield* Effect.addFinalizer(() => Effect.sync(() => create.mockRestore()))
-      const before = session.create
-      yield* Effect.ignore(Effect.tryPromise(() => session.create("x", {}))).pipe(Session.withThreads(3))
-      assert.strictEqual(session.create, before)
-      assert.strictEqual(Reflect.get(Object(create.mock.calls[0]?.[1]), "intraOpNumThreads"), 3)
+      yield* Effect.flip(Session.load({ model: models["all-MiniLM-L6-v2"], folder: "/nowhere", threads: 3 }))
+      assert.containSubset(create.mock.calls[0]?.[1], {
+        intraOpNumThreads: 3,
+        extra: { session: { intra_op: { allow_spinning: "0" } } },
+      })
     }).pipe(Effect.scoped),
   )
 

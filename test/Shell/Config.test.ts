@@ -6,6 +6,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
+import * as Redacted from "effect/Redacted"
 import * as Config from "../../src/Shell/Config.js"
 
 const load = (variables: Record<string, string>, fallbacks?: Config.Fallbacks) =>
@@ -37,6 +38,39 @@ describe("Config", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* load(empty), yield* load({}))
     }),
+  )
+
+  it.effect(
+    "a provider needs a model and its dimensions; prefixes keep their spaces, and the key is not shown",
+    () =>
+      Effect.gen(function* () {
+        const url = { EMBEDBOX_EMBEDDINGS_URL: "http://localhost:11434/v1" }
+        const { problems } = yield* Effect.flip(load(url))
+        assert.deepStrictEqual(problems, [
+          "EMBEDBOX_EMBEDDINGS_MODEL is not set: EMBEDBOX_EMBEDDINGS_URL needs it",
+          "EMBEDBOX_EMBEDDINGS_DIMENSIONS is not set: EMBEDBOX_EMBEDDINGS_URL needs it",
+        ])
+        const settings = yield* load({
+          ...url,
+          EMBEDBOX_EMBEDDINGS_MODEL: " nomic-embed-text ",
+          EMBEDBOX_EMBEDDINGS_DIMENSIONS: "768",
+          EMBEDBOX_EMBEDDINGS_QUERY_PREFIX: "search_query: ",
+          EMBEDBOX_EMBEDDINGS_KEY: " sk-secret\n",
+          EMBEDBOX_EMBEDDINGS_SHORTEN: "On",
+        })
+        assert.strictEqual(settings.embeddingsUrl, "http://localhost:11434/v1")
+        assert.strictEqual(settings.embeddingsModel, "nomic-embed-text")
+        assert.strictEqual(settings.embeddingsDimensions, 768)
+        assert.strictEqual(settings.embeddingsQueryPrefix, "search_query: ")
+        assert.strictEqual(settings.embeddingsPassagePrefix, "")
+        assert.isTrue(settings.embeddingsShorten)
+        assert.strictEqual(Redacted.value(settings.embeddingsKey), "sk-secret")
+        assert.notInclude(JSON.stringify(settings), "sk-secret")
+        for (const bad of ["localhost:11434", "ftp://host/v1", "nonsense"]) {
+          const error = yield* Effect.flip(load({ EMBEDBOX_EMBEDDINGS_URL: bad }))
+          assert.match(error.message, /^EMBEDBOX_EMBEDDINGS_URL is .* http:/)
+        }
+      }),
   )
 
   it.effect("reads values as people write them", () =>

@@ -6,7 +6,7 @@
 import Pbf from "pbf"
 
 /** The element types that are used, with ONNX's numbers. */
-export const ElementType = { float: 1, uint8: 2, int64: 7 } as const
+export const ElementType = { float: 1, uint8: 2, int8: 3, int64: 7 } as const
 export type ElementType = (typeof ElementType)[keyof typeof ElementType]
 
 /** A constant of the graph. */

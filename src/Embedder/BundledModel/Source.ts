@@ -32,7 +32,7 @@ export const files = {
  * Number of the graph that is built. Raise it with every change of the graph: vectors made by the older one are then
  * embedded anew instead of being compared with what they no longer match. A test holds the graph's hash to it.
  */
-export const graphVersion = 1
+export const graphVersion = 2
 
 /** Names the bytes of the weights, of the tokenizer and of the graph. Part of the fingerprint and of the folder. */
 export const revision = createHash("sha256")

@@ -51,26 +51,23 @@ export const defaultEntry = new URL(`../Child${extension}`, import.meta.url)
  * it a create takes half the time while notes are embedded, and the throughput is the same. From the first moment:
  * starting is work too. A system that does not allow it only loses that.
  */
-const stepBack = (child: ChildProcess): ChildProcess => {
+const stepBack = (child: ChildProcess): void => {
   if (child.pid !== undefined) {
     const { pid } = child
     Either.try(() => Os.setPriority(pid, Os.constants.priority.PRIORITY_BELOW_NORMAL))
   }
-  return child
 }
 
 const start = (entry: URL, argument: string): ChildProcess =>
-  stepBack(
-    fork(entry, [argument], {
-      serialization: "advanced",
-      // Not the parent's: an inspector's port can be taken only once. tsx is found from here, wherever we are run.
-      execArgv: entry.pathname.endsWith(".ts")
-        ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href]
-        : [],
-      // What a child prints goes to standard error: standard output may be somebody's data.
-      stdio: ["ignore", process.stderr.fd, process.stderr.fd, "ipc"],
-    }),
-  )
+  fork(entry, [argument], {
+    serialization: "advanced",
+    // Not the parent's: an inspector's port can be taken only once. tsx is found from here, wherever we are run.
+    execArgv: entry.pathname.endsWith(".ts")
+      ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href]
+      : [],
+    // What a child prints goes to standard error: standard output may be somebody's data.
+    stdio: ["ignore", process.stderr.fd, process.stderr.fd, "ipc"],
+  })
 
 const host = (reason: string, cause?: unknown) =>
   new EmbeddingError({ fault: "host", reason, ...(cause === undefined ? {} : { cause }) })
@@ -84,12 +81,15 @@ export const open = (options: {
   readonly entry: URL
   /** The one argument of its command line. */
   readonly argument: string
+  /** It computes in the background: whoever else wants the processor goes first. */
+  readonly background: boolean
 }): Effect.Effect<Process, EmbeddingError, Scope.Scope> =>
   Effect.gen(function* () {
     const end = Deferred.unsafeMake<string>(FiberId.none)
     let child: ChildProcess | undefined
     const spawn = () => {
       child = start(options.entry, options.argument)
+      if (options.background) stepBack(child)
       child.once("exit", (code, signal) =>
         Deferred.unsafeDone(end, Effect.succeed(signal === null ? `exit code ${code}` : `signal ${signal}`)),
       )

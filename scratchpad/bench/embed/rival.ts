@@ -1,0 +1,55 @@
+/** A contender as the bench sees it: processes that are loaded once and raced as often as wanted. */
+import * as Effect from "effect/Effect"
+import { fork } from "node:child_process"
+import { createRequire } from "node:module"
+import { pathToFileURL } from "node:url"
+import type { Kind, Work } from "./contender.js"
+
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+
+/** The processes of a contender; they end with the scope. */
+export const open = (options: {
+  readonly kind: Kind
+  readonly model: string
+  readonly processes: number
+  readonly threads: number
+}) =>
+  Effect.gen(function* () {
+    const { kind, model, processes, threads } = options
+    const children = yield* Effect.forEach(Array.from({ length: processes }), () =>
+      Effect.acquireRelease(
+        Effect.async<ReturnType<typeof fork>>((resume) => {
+          const child = fork(new URL("contender.ts", import.meta.url), [kind, model, String(threads)], {
+            serialization: "advanced",
+            execArgv: ["--import", tsx],
+            stdio: ["ignore", process.stderr.fd, process.stderr.fd, "ipc"],
+          })
+          child.once("message", () => resume(Effect.succeed(child)))
+          child.once("exit", (code) => resume(Effect.dieMessage(`${kind} ended with ${code}`)))
+        }),
+        (child) => Effect.sync(() => void child.kill("SIGKILL")),
+      ),
+    )
+    const ask = <A>(child: (typeof children)[number], message: object) =>
+      Effect.async<A>((resume) => {
+        child.once("message", (answer: A) => resume(Effect.succeed(answer)))
+        child.send(message)
+      })
+
+    /** Shares the work out, waits until all are ready, and answers how long they took together, in milliseconds. */
+    const race = (shares: (process: number) => Work) =>
+      Effect.gen(function* () {
+        yield* Effect.forEach(children, (child, at) => ask<string>(child, { work: shares(at) }), {
+          concurrency: "unbounded",
+        })
+        const start = performance.now()
+        const answers = yield* Effect.forEach(children, (child) => ask<{ readonly rss: number }>(child, {}), {
+          concurrency: "unbounded",
+        })
+        return {
+          ms: performance.now() - start,
+          rss: answers.reduce((sum, { rss }) => sum + rss, 0),
+        }
+      })
+    return { race, processes }
+  })

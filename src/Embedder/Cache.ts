@@ -1,0 +1,148 @@
+/**
+ * No text is embedded twice. It stands in front of an embedder and keeps the newest vectors in the database by
+ * fingerprint and hash of the text; what is in nobody's cache but on its way is waited for, so that several notes of the
+ * same text cost one inference, however they are spread over batches. It is a help and never a hindrance: a database
+ * that is in trouble only means that texts are embedded, and a vector that is damaged is made anew.
+ */
+import * as Arr from "effect/Array"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { EmbeddingError } from "../Domain/Errors.js"
+import { sha256 } from "../Domain/Hash.js"
+import * as Vector from "../Domain/Vector.js"
+import { Embedder } from "../Embedder.js"
+import { Storage } from "../Storage.js"
+
+/** Vectors by the hash of their text. */
+type Vectors = ReadonlyMap<string, Float32Array>
+
+type Waited = Deferred.Deferred<Option.Option<Float32Array>>
+
+const decodeRows = Schema.decodeUnknown(
+  Schema.Array(Schema.Struct({ inputHash: Schema.String, vector: Schema.Uint8ArrayFromSelf })),
+)
+
+/** The embedder with a cache of at most `limit` vectors in front of it. */
+export const make = (limit: number): Effect.Effect<typeof Embedder.Service, never, Embedder | Storage> =>
+  Effect.gen(function* () {
+    const embedder = yield* Embedder
+    const storage = yield* Storage
+    const { statement } = storage
+    const { dimensions, fingerprint } = embedder
+    /** Texts that somebody embeds now, by their hash; nothing comes where he did not succeed. */
+    const onTheirWay = new Map<string, Waited>()
+
+    const find = (hashes: ReadonlyArray<string>): Effect.Effect<Vectors> =>
+      Effect.flatMap(
+        statement`SELECT input_hash AS "inputHash", vector FROM embedding_cache
+          WHERE fingerprint = ${fingerprint}
+            AND input_hash IN (SELECT value FROM json_each(${JSON.stringify(hashes)}))`,
+        decodeRows,
+      ).pipe(
+        storage.read,
+        Effect.map((rows) =>
+          rows.flatMap(({ inputHash, vector: bytes }) => {
+            if (bytes.byteLength !== dimensions * Float32Array.BYTES_PER_ELEMENT) return []
+            const vector = Vector.fromBytes(bytes)
+            return Vector.flawOf([vector], 1, dimensions) === undefined ? [[inputHash, vector] as const] : []
+          }),
+        ),
+        Effect.map((rows) => new Map(rows)),
+        Effect.catchAll(({ reason }) =>
+          Effect.as(
+            Effect.logDebug("the cache of vectors cannot be read").pipe(Effect.annotateLogs({ reason })),
+            new Map(),
+          ),
+        ),
+      )
+
+    const keep = (made: Vectors) =>
+      Effect.gen(function* () {
+        for (const [hash, vector] of made) {
+          yield* statement`INSERT OR REPLACE INTO embedding_cache (fingerprint, input_hash, vector)
+            VALUES (${fingerprint}, ${hash}, ${Vector.toBytes(vector)})`
+        }
+        yield* statement`DELETE FROM embedding_cache
+          WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
+      }).pipe(
+        storage.write,
+        Effect.catchAll(({ reason }) =>
+          Effect.logDebug("the cache of vectors cannot be written").pipe(Effect.annotateLogs({ reason })),
+        ),
+      )
+
+    const embed = (texts: ReadonlyMap<string, string>): Effect.Effect<Vectors, EmbeddingError> =>
+      Effect.flatMap(embedder.generateEmbeddings([...texts.values()]), (vectors) => {
+        const flaw = Vector.flawOf(vectors, texts.size, dimensions)
+        if (flaw !== undefined) return new EmbeddingError({ fault: "item", reason: flaw })
+        const made = new Map(Arr.zip([...texts.keys()], vectors))
+        return Effect.as(keep(made), made)
+      })
+
+    /** From the cache where it has them, else from the embedder. */
+    const obtain = (texts: ReadonlyMap<string, string>) =>
+      Effect.gen(function* () {
+        if (texts.size === 0) return new Map<string, Float32Array>()
+        const found = yield* find([...texts.keys()])
+        const missing = new Map([...texts].filter(([hash]) => !found.has(hash)))
+        return missing.size === 0 ? found : new Map([...found, ...(yield* embed(missing))])
+      })
+
+    /** The same, told of from the first moment on, so that others wait for it instead of looking as well. */
+    const obtainForAll = (texts: ReadonlyMap<string, string>) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.suspend(() => {
+          const own = new Map<string, Waited>()
+          for (const hash of texts.keys()) own.set(hash, Deferred.unsafeMake(FiberId.none))
+          for (const [hash, waited] of own) onTheirWay.set(hash, waited)
+          return Effect.onExit(restore(obtain(texts)), (exit) =>
+            Effect.forEach(
+              own,
+              ([hash, waited]) => {
+                onTheirWay.delete(hash)
+                const made = Exit.isSuccess(exit) ? exit.value.get(hash) : undefined
+                return Deferred.succeed(waited, Option.fromNullable(made))
+              },
+              { discard: true },
+            ),
+          )
+        }),
+      )
+
+    const generateEmbeddings = (texts: ReadonlyArray<string>) =>
+      Effect.gen(function* () {
+        const hashes = texts.map(sha256)
+        const wanted = new Map(hashes.map((hash, at) => [hash, texts[at] ?? ""]))
+        const others = new Map<string, Waited>()
+        for (const hash of wanted.keys()) {
+          const waited = onTheirWay.get(hash)
+          if (waited !== undefined) others.set(hash, waited)
+        }
+        // First what others may wait for, so that nobody waits in a circle.
+        const found = new Map(yield* obtainForAll(new Map([...wanted].filter(([hash]) => !others.has(hash)))))
+        for (const [hash, waited] of others) {
+          const vector = yield* Deferred.await(waited)
+          if (Option.isSome(vector)) found.set(hash, vector.value)
+        }
+        // Whoever began with these did not succeed.
+        const left = new Map([...wanted].filter(([hash]) => !found.has(hash)))
+        for (const [hash, vector] of yield* obtain(left)) found.set(hash, vector)
+        return hashes.flatMap((hash) => found.get(hash) ?? [])
+      })
+
+    return Embedder.of({
+      ...embedder,
+      generateEmbeddings,
+      generateEmbedding: (text) =>
+        Effect.map(generateEmbeddings([text]), ([vector = new Float32Array()]) => vector),
+    })
+  })
+
+/** Puts a cache of at most `limit` vectors in front of an embedder; none where it is 0. */
+export const layer = (limit: number): Layer.Layer<Embedder, never, Embedder | Storage> =>
+  limit === 0 ? Layer.effect(Embedder, Embedder) : Layer.effect(Embedder, make(limit))
