@@ -21,6 +21,7 @@ import {
   type InvalidEntity,
   type JobFailed,
   type JobNotFound,
+  type NotSearchable,
   type QueueFull,
   type StorageError,
 } from "./Domain/Errors.js"
@@ -31,9 +32,11 @@ import { Chunker } from "./Chunker.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
 import { EntityRepository } from "./EntityRepository.js"
+import * as IndexStatus from "./EntityService/IndexStatus.js"
 import * as Jobs from "./EntityService/Jobs.js"
 import * as Writing from "./EntityService/Writing.js"
 import type { CreateOptions, Intent, WriteReceipt } from "./EntityService/Writing.js"
+import type { Models } from "./Models.js"
 import { Search } from "./Search.js"
 import { Storage } from "./Storage.js"
 import * as Traced from "./Storage/Traced.js"
@@ -131,6 +134,13 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       jobId: string,
       options?: { readonly pollEvery?: Duration.DurationInput | undefined },
     ) => Effect.Effect<Jobs.EndedJob, JobFailed | JobNotFound | StorageError>
+    /** Waits until what the job saved is found by meaning, but not longer than `timeout`. */
+    readonly awaitSearchable: (
+      jobId: string,
+      timeout: Duration.DurationInput,
+    ) => Effect.Effect<Jobs.EndedJob, JobFailed | JobNotFound | NotSearchable | StorageError>
+    /** How much of what was saved is found by meaning, and when the rest will be. */
+    readonly indexStatus: Effect.Effect<IndexStatus.IndexStatus, StorageError>
   }
 >() {}
 
@@ -260,6 +270,7 @@ export const make = Effect.gen(function* () {
     related: (entityId, options = {}) =>
       Effect.flatMap(overlay.resolve(entityId, options.entityType), (key) => search.related(key, options)),
     ...(yield* Jobs.make),
+    ...(yield* IndexStatus.make),
   })
 })
 
@@ -267,9 +278,10 @@ export const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   EntityService,
   never,
-  Storage | EmbeddingQueue | EntityRepository | EntityOverlay | Chunker | Search
+  Storage | EmbeddingQueue | EntityRepository | EntityOverlay | Chunker | Models | Search
 > = Layer.scoped(EntityService, make)
 
 export type { EntityView }
 export type { CreateOptions, WriteReceipt } from "./EntityService/Writing.js"
+export type { IndexStatus } from "./EntityService/IndexStatus.js"
 export type { AsyncJobStatus, EndedJob } from "./EntityService/Jobs.js"

@@ -54,8 +54,8 @@ export interface Options {
 /** Room for 1.3 million vectors of 384 dimensions. */
 export const defaults: Options = { maxBytes: 512 * 1024 * 1024 }
 
-/** Stored vectors looked at in one statement. */
-const pageSize = 128
+/** Stored vectors looked at in one statement: few at first, since a few often decide. */
+const pageSizes = { first: 32, later: 128 }
 
 /** Vectors that are put in order at first; four times as many whenever those were not enough. */
 const firstLook = 1_024
@@ -135,8 +135,9 @@ export const make = (options: Options = defaults) =>
             const [last] = ranked().slice(limit - 1)
             // Nothing that is left can be nearer than the last of those that are wanted.
             if (last !== undefined && bounds.bound(places[looked] ?? 0) <= last.similarity) return ranked()
-            yield* look(places.slice(looked, looked + pageSize))
-            looked += pageSize
+            const more = looked === 0 ? Math.max(pageSizes.first, limit) : pageSizes.later
+            yield* look(places.slice(looked, looked + more))
+            looked += more
           }
           looked = Math.min(looked, places.length)
           if (places.length < count) break

@@ -79,6 +79,16 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
   }
 }
 
+/** What `awaitSearchable` fails with when the entity cannot be found by meaning: it still waits, or was deleted. */
+export class NotSearchable extends Schema.TaggedError<NotSearchable>()("NotSearchable", {
+  jobId: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `what job ${this.jobId} saved cannot be found by meaning: ${this.reason}`
+  }
+}
+
 /** The claim is gone: the job was reclaimed, superseded, deleted or cancelled meanwhile. Store nothing. */
 export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   jobId: Schema.String,

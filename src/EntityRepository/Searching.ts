@@ -149,6 +149,8 @@ export const make = (storage: typeof Storage.Service): Searching => {
   const key = ({ entityId, entityType }: EntityKey) =>
     statement.part`entity_type = ${entityType} AND entity_id = ${entityId}`
   const keyColumns = statement.literal(`entry.entity_type AS "entityType", entry.entity_id AS "entityId"`)
+  const vectorColumns = statement.part`entry.row, ${keyColumns}, entry.chunk, entry.fingerprint,
+    entry.input_hash AS "inputHash", entry.vector`
 
   /** How many texts there are, and how many have each word. */
   const counts = (terms: ReadonlyArray<Term>) =>
@@ -207,24 +209,24 @@ export const make = (storage: typeof Storage.Service): Searching => {
         ),
         (rows) => rows.map(({ row }) => row),
       ).pipe(storage.read),
-    vectorsAt: (rows, filter) =>
-      Effect.map(
-        Effect.flatMap(
-          statement`SELECT entry.row, ${keyColumns}, entry.chunk, entry.fingerprint, entry.input_hash AS "inputHash",
-              entry.vector, (${Filter.condition(statement, filter, storedColumns)}) AS passes
-            FROM json_each(${JSON.stringify(rows)}) AS wanted
+    vectorsAt: (rows, filter) => {
+      const numbers = JSON.stringify(rows)
+      const found = Filter.isOpen(filter)
+        ? statement`SELECT ${vectorColumns}, 1 AS passes
+            FROM json_each(${numbers}) AS wanted CROSS JOIN entity_vectors AS entry ON entry.row = wanted.value`
+        : statement`SELECT ${vectorColumns}, (${Filter.condition(statement, filter, storedColumns)}) AS passes
+            FROM json_each(${numbers}) AS wanted
               CROSS JOIN entity_vectors AS entry ON entry.row = wanted.value
               CROSS JOIN entities AS stored
-                ON stored.entity_type = entry.entity_type AND stored.entity_id = entry.entity_id`,
-          decodeFiltered,
-        ),
-        (list) => list.map((one) => ({ ...one, vector: toVector(one.vector), passes: one.passes === 1 })),
-      ).pipe(storage.read),
+                ON stored.entity_type = entry.entity_type AND stored.entity_id = entry.entity_id`
+      return Effect.map(Effect.flatMap(found, decodeFiltered), (list) =>
+        list.map((one) => ({ ...one, vector: toVector(one.vector), passes: one.passes === 1 })),
+      ).pipe(storage.read)
+    },
     vectorsOf: (keys, fingerprint) =>
       Effect.map(
         Effect.flatMap(
-          statement`SELECT entry.row, ${keyColumns}, entry.chunk, entry.fingerprint,
-              entry.input_hash AS "inputHash", entry.vector
+          statement`SELECT ${vectorColumns}
             FROM json_each(${keyList(keys)}) AS wanted CROSS JOIN entity_vectors AS entry
             WHERE entry.entity_type = wanted.value ->> 0 AND entry.entity_id = wanted.value ->> 1
               AND entry.fingerprint = ${fingerprint}

@@ -4,13 +4,13 @@
  * that was superseded ends when its successor does, and the end may be written by another process, of which this
  * one hears nothing.
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { EntityKey } from "../Domain/Entity.js"
-import { JobFailed, JobNotFound, type StorageError } from "../Domain/Errors.js"
+import { JobFailed, JobNotFound, NotSearchable, type StorageError } from "../Domain/Errors.js"
 import type { Job, JobId, JobStatus } from "../Domain/Job.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
@@ -116,5 +116,19 @@ export const make = Effect.gen(function* () {
       )
     }).pipe(Effect.scoped, Effect.withSpan("EntityService.awaitJob"))
 
-  return { getAsyncJobStatus, awaitJob }
+  const awaitSearchable = (jobId: string, timeout: Duration.DurationInput) =>
+    awaitJob(jobId).pipe(
+      Effect.timeoutFail({
+        duration: timeout,
+        onTimeout: () =>
+          new NotSearchable({ jobId, reason: `it was not embedded within ${Duration.format(timeout)}` }),
+      }),
+      // What is stored is searched from its commit on.
+      Effect.filterOrFail(
+        ({ outcome }) => outcome !== "deleted",
+        () => new NotSearchable({ jobId, reason: "it was deleted" }),
+      ),
+    )
+
+  return { getAsyncJobStatus, awaitJob, awaitSearchable }
 })

@@ -235,3 +235,66 @@ describe("getAsyncJobStatus", () => {
     }).pipe(withSystem),
   )
 })
+
+describe("indexStatus", () => {
+  it.effect("tells what is found by meaning, what waits and what failed, and for how long", () =>
+    Effect.gen(function* () {
+      const service = yield* EntityService
+      expect(yield* service.indexStatus).toMatchObject({ ready: 0, pending: 0, coverage: 1, millisLeft: 0 })
+      yield* service.createEntity({ id: "a", content: "first text" })
+      yield* service.createEntity({ id: "b", content: "word ".repeat(40) })
+      yield* embedAll
+      yield* createFailed("c")
+      yield* TestClock.adjust("10 seconds")
+      yield* service.updateEntity("a", { content: "second text" })
+      yield* service.createEntity({ id: "d", content: "third text" })
+      yield* TestClock.adjust("5 seconds")
+      const status = yield* service.indexStatus
+      expect(status).toMatchObject({
+        ready: 1,
+        pending: 2,
+        stale: 1,
+        failed: 1,
+        coverage: 0.25,
+        oldestMillis: 5000,
+      })
+      expect(status.searched).toBe(status.configured)
+      // Two entities of four chunks in the last minute, and two more wait.
+      expect(status.chunksLeft).toBeGreaterThan(2)
+      expect(status.millisLeft).toBeCloseTo(60_000, -1)
+      yield* TestClock.adjust("2 minutes")
+      expect((yield* service.indexStatus).millisLeft).toBe(undefined)
+      yield* embedAll
+      expect(yield* service.indexStatus).toMatchObject({
+        ready: 3,
+        pending: 0,
+        stale: 0,
+        failed: 1,
+        oldestMillis: 0,
+      })
+    }).pipe(withSystem),
+  )
+})
+
+describe("awaitSearchable", () => {
+  it.effect("answers when it is found by meaning, and not before", () =>
+    Effect.gen(function* () {
+      const service = yield* EntityService
+      const { jobId } = yield* service.createEntity({ id: "a", content: "text" })
+      const waiting = yield* Effect.fork(Effect.flip(service.awaitSearchable(jobId, "2 seconds")))
+      yield* settle
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "NotSearchable", jobId })
+      yield* embedAll
+      expect(yield* service.awaitSearchable(jobId, "2 seconds")).toMatchObject({ outcome: "stored" })
+      const { results } = yield* service.search("text", { mode: "semantic" })
+      expect(results.map(({ entityId }): string => entityId)).toEqual(["a"])
+      const gone = yield* service.createEntity({ id: "b", content: "text" })
+      yield* service.deleteEntity("b")
+      expect(yield* Effect.flip(service.awaitSearchable(gone.jobId, "2 seconds"))).toMatchObject({
+        _tag: "NotSearchable",
+        reason: "it was deleted",
+      })
+    }).pipe(withSystem),
+  )
+})

@@ -64,7 +64,7 @@ describe("Config", () => {
         assert.strictEqual(settings.embeddingsQueryPrefix, "search_query: ")
         assert.strictEqual(settings.embeddingsPassagePrefix, "")
         assert.isTrue(settings.embeddingsShorten)
-        assert.strictEqual(Redacted.value(settings.embeddingsKey), "sk-secret")
+        assert.deepStrictEqual(settings.embeddingsKey, Redacted.make("sk-secret"))
         assert.notInclude(JSON.stringify(settings), "sk-secret")
         for (const bad of ["localhost:11434", "ftp://host/v1", "nonsense"]) {
           const error = yield* Effect.flip(load({ EMBEDBOX_EMBEDDINGS_URL: bad }))
