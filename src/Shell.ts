@@ -103,7 +103,7 @@ const fake = Effect.promise(() => import("./Embedder/Fake.js")).pipe(
 
 const fastEmbed = (
   model: Exclude<Config.Settings["model"], "fake">,
-  settings: Pick<Config.Settings, "cacheDir" | "processes" | "threads">,
+  settings: Pick<Config.Settings, "cacheDir" | "processes" | "threads" | "modelIdleTime">,
 ) =>
   Effect.promise(() => import("./Embedder/FastEmbed.js")).pipe(
     Effect.map(
@@ -113,13 +113,19 @@ const fastEmbed = (
           cacheDir: settings.cacheDir,
           processes: settings.processes,
           threads: settings.threads,
+          idleTimeToLive: settings.modelIdleTime,
         }),
     ),
   )
 
 type EmbedderSettings = Pick<
   Config.Settings,
-  "model" | "cacheDir" | "processes" | "threads" | Extract<keyof Config.Settings, `embeddings${string}`>
+  | "model"
+  | "cacheDir"
+  | "processes"
+  | "threads"
+  | "modelIdleTime"
+  | Extract<keyof Config.Settings, `embeddings${string}`>
 >
 
 /** The provider at that address. */
