@@ -117,7 +117,7 @@ const fake = Effect.promise(() => import("./Embedder/Fake.js")).pipe(
 )
 
 /** How models are run here. */
-type PoolSettings = Pick<Config.Settings, "cacheDir" | "processes" | "threads">
+type PoolSettings = Pick<Config.Settings, "cacheDir" | "processes" | "threads" | "modelIdleTime">
 
 const fastEmbed = (model: ModelName, settings: PoolSettings) =>
   Effect.promise(() => import("./Embedder/FastEmbed.js")).pipe(
@@ -128,6 +128,7 @@ const fastEmbed = (model: ModelName, settings: PoolSettings) =>
           cacheDir: settings.cacheDir,
           processes: settings.processes,
           threads: settings.threads,
+          idleTimeToLive: settings.modelIdleTime,
         }),
     ),
   )

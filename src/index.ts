@@ -55,6 +55,10 @@ export * as Backup from "./Backup.js"
 export * as Embedder from "./Embedder.js"
 /** Real models in child processes. */
 export * as FastEmbed from "./Embedder/FastEmbed.js"
+/** Vectors from a server of the OpenAI kind; needs an `HttpClient`. */
+export * as HttpEmbedder from "./Embedder/Http.js"
+/** Puts a cache of vectors in the database in front of an embedder; a shell has it already. */
+export * as EmbedderCache from "./Embedder/Cache.js"
 /** An embedder for tests: deterministic, instant, and able to fail on demand. */
 export * as FakeEmbedder from "./Embedder/Fake.js"
 

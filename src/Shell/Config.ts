@@ -51,6 +51,8 @@ export interface Settings {
   readonly threads: number | undefined
   /** Vectors that are kept by their text. */
   readonly vectorCache: number
+  /** How long a process that holds the model is kept without work. */
+  readonly modelIdleTime: Duration.Duration
   readonly logFormat: Values.LogFormat
   readonly logLevel: LogLevel.LogLevel
   readonly matrixHomeserver: string | undefined
@@ -182,6 +184,12 @@ export const settings: Table = {
     fallback: "auto",
     meaning: "Threads in each of them.",
     value: Values.countOrAuto(1, 256),
+  },
+  modelIdleTime: {
+    variable: "EMBEDBOX_MODEL_IDLE_TIME",
+    fallback: "5 minutes",
+    meaning: "How long such a process is kept without work; it is opened again when there is some.",
+    value: Values.duration("1 second", "7 days"),
   },
   pollInterval: {
     variable: "EMBEDBOX_POLL_INTERVAL",
@@ -375,6 +383,7 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     batchSize: of("batchSize"),
     processes: of("processes"),
     threads: of("threads"),
+    modelIdleTime: of("modelIdleTime"),
     pollInterval: of("pollInterval"),
     maxProcessingTime: of("maxProcessingTime"),
     leaseDuration: of("leaseDuration"),

