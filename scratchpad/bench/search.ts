@@ -72,7 +72,7 @@ type Found = ReadonlyArray<number>
 const bruteForce = (vectors: ReadonlyArray<Float32Array>, query: Float32Array): Found => {
   const scores = Float64Array.from(vectors, (vector) => dot(query, vector))
   return Array.from(scores.keys())
-    .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0))
+    .toSorted((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0))
     .slice(0, 10)
 }
 

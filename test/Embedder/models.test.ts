@@ -16,7 +16,7 @@ describe("models", () => {
     // Another value makes everybody embed everything anew: change it on purpose only.
     assert.strictEqual(
       models[defaultModel].fingerprint,
-      "fastembed|all-MiniLM-L6-v2|9599e3f6e223|384d|mean|unit|windows-1",
+      "fastembed|all-MiniLM-L6-v2|9599e3f6e223|384d|mean|unit|markdown-1",
     )
   })
 })

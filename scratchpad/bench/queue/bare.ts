@@ -88,8 +88,8 @@ export const open = (file: string, vector: Uint8Array, now: () => number) => {
     ) VALUES ('base', ?, ?, ?, ?, ?, ?, ?, '{}', ?)`,
   )
   const insertVector = db.prepare(
-    `INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, text)
-     VALUES ('base', ?, 0, 'bench', ?, ?, '', ?)`,
+    `INSERT INTO entity_vectors (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, path, start, text)
+     VALUES ('base', ?, 0, 'bench', ?, ?, '', '[]', 0, ?)`,
   )
   const end = db.prepare(
     `UPDATE embedding_queue SET status = 'completed', outcome = 'stored', attempt_token = NULL, lease_until = NULL,

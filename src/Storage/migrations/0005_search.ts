@@ -50,7 +50,8 @@ const pageSize = 500
 
 const VectorRow = Schema.Struct({
   row: Schema.Int,
-  entity: Schema.String,
+  entityType: Schema.String,
+  entityId: Schema.String,
   fingerprint: Schema.String,
   chunk: Schema.Int,
   heading: Schema.String,
@@ -95,26 +96,29 @@ export default Effect.gen(function* () {
 
   yield* Effect.forEach(tables, (statement) => sql.unsafe(statement), { discard: true })
 
-  // Windows of before followed each other without a gap.
-  let [of, start] = ["", 0]
+  // Windows of before followed each other without a gap: where each begins is the length of those before it.
+  let of = ""
+  const ends = new Map<string, number>()
   yield* walk(
     VectorRow,
     (
       after,
-    ) => sql`SELECT rowid AS row, json_array(entity_type, entity_id) AS entity, fingerprint, chunk, heading, text
+    ) => sql`SELECT rowid AS row, entity_type AS "entityType", entity_id AS "entityId", fingerprint, chunk,
+        heading, text
       FROM entity_vectors_before
-      WHERE (json_array(entity_type, entity_id), fingerprint, chunk)
-        > (${after?.entity ?? ""}, ${after?.fingerprint ?? ""}, ${after?.chunk ?? -1})
-      ORDER BY entity, fingerprint, chunk LIMIT ${pageSize}`,
-    ({ entity, fingerprint, heading, row, text }) => {
-      const its = `${entity} ${fingerprint}`
-      if (its !== of) [of, start] = [its, 0]
-      const begin = start
-      start += text.length
+      WHERE (entity_type, entity_id, chunk, fingerprint)
+        > (${after?.entityType ?? ""}, ${after?.entityId ?? ""}, ${after?.chunk ?? -1}, ${after?.fingerprint ?? ""})
+      ORDER BY entity_type, entity_id, chunk, fingerprint LIMIT ${pageSize}`,
+    ({ entityId, entityType, fingerprint, heading, row, text }) => {
+      const its = JSON.stringify([entityType, entityId])
+      if (its !== of) ends.clear()
+      of = its
+      const start = ends.get(fingerprint) ?? 0
+      ends.set(fingerprint, start + text.length)
       return sql`INSERT INTO entity_vectors
           (entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading, path, start, text)
         SELECT entity_type, entity_id, chunk, fingerprint, input_hash, vector, heading,
-          ${JSON.stringify(heading === "" ? [] : [heading])}, ${begin}, text
+          ${JSON.stringify(heading === "" ? [] : [heading])}, ${start}, text
         FROM entity_vectors_before WHERE rowid = ${row}`
     },
   )
