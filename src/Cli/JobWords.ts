@@ -1,15 +1,9 @@
 /** How a job is put into words: the same in lists, in a job's own page, and where something was done to it. */
 import type { Job, JobStatus } from "../Domain/Job.js"
+import { counted, span } from "../Domain/Phrases.js"
 import type { Screen } from "./Screen.js"
 
-/** A span of time in the unit that suits it. */
-export const span = (millis: number): string => {
-  const seconds = Math.max(0, millis) / 1000
-  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`
-  if (seconds < 90) return `${Math.round(seconds)} s`
-  if (seconds < 5_400) return `${Math.round(seconds / 60)} min`
-  return seconds < 129_600 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} d`
-}
+export { counted, span }
 
 /** One word for where it stands: its end where that says more than its status. */
 export const wordOf = ({ outcome, status }: Pick<Job, "outcome" | "status">): string =>
@@ -42,6 +36,3 @@ export const whenOf = (job: Job, now: number): string => {
 /** The colour of a status. */
 export const tintOf = (screen: typeof Screen.Service, status: JobStatus) =>
   status === "completed" ? screen.green : status === "failed" ? screen.red : screen.yellow
-
-/** "1 job", "2 jobs". */
-export const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`

@@ -84,6 +84,10 @@ export const make = (account: string) =>
         if (added.length > 0) yield* sql`UPDATE matrix_answers SET open = open + 1 WHERE answer = ${answer}`
       })
 
+    /** Nobody waits for the job any more. Answers who did. */
+    const take = (jobId: string) =>
+      Effect.flatMap(sql`DELETE FROM matrix_jobs WHERE job_id = ${jobId} RETURNING answer`, decodeSeqs)
+
     return {
       /** The message will change when these jobs have ended; with `entering`, more of them will come. */
       put: (answer: number, facts: Facts, jobs: ReadonlyArray<string>, entering: boolean) =>
@@ -164,10 +168,7 @@ export const make = (account: string) =>
       /** The job was superseded: its successor is waited for instead. */
       replace: (jobId: string, successor: string) =>
         Effect.gen(function* () {
-          const answers = yield* Effect.flatMap(
-            sql`DELETE FROM matrix_jobs WHERE job_id = ${jobId} RETURNING answer`,
-            decodeSeqs,
-          )
+          const answers = yield* take(jobId)
           yield* Effect.forEach(
             answers,
             ({ answer }) =>
@@ -182,10 +183,7 @@ export const make = (account: string) =>
       /** The job has ended: counted in every answer that waits for it. Answers which those are. */
       end: (jobId: string, { ending, failed }: Ending) =>
         Effect.gen(function* () {
-          const answers = yield* Effect.flatMap(
-            sql`DELETE FROM matrix_jobs WHERE job_id = ${jobId} RETURNING answer`,
-            decodeSeqs,
-          )
+          const answers = yield* take(jobId)
           yield* Effect.forEach(
             answers,
             ({ answer }) => sql`UPDATE matrix_answers SET open = open - 1,

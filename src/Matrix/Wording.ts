@@ -1,20 +1,12 @@
 /** The bot's words about notes, jobs and failures: the same wherever the same thing is told. */
 import * as Predicate from "effect/Predicate"
 import type { EmbeddingState, Job } from "../Domain/Job.js"
+import { counted, span } from "../Domain/Phrases.js"
 import type { Answer, Import, Receipt } from "./AnswerRows.js"
 import * as Message from "./Message.js"
 import { bold, code, lines, say, type Text } from "./Message.js"
 
-/** "1 note", "2 notes". */
-export const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`
-
-/** A span of time in the unit that suits it. */
-export const span = (millis: number): string => {
-  const seconds = Math.max(0, Math.round(millis / 1000))
-  if (seconds < 90) return `${seconds} s`
-  if (seconds < 5_400) return `${Math.round(seconds / 60)} min`
-  return seconds < 129_600 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} d`
-}
+export { counted, span }
 
 /** How an embedding stands, where that is worth a word. */
 export const stateOf = (embedding: EmbeddingState): Text => {

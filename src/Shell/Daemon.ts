@@ -30,6 +30,7 @@ const told = (settings: Config.Settings) => ({
   maxProcessingTime: Duration.format(settings.maxProcessingTime),
   lease: Duration.format(settings.leaseDuration),
   drainTimeout: Duration.format(settings.drainTimeout),
+  matrix: (settings.matrixHomeserver && settings.matrixUser) ?? "none",
   cleanup: `after ${Duration.format(settings.cleanupAge)}, every ${Duration.format(settings.cleanupInterval)}`,
 })
 

@@ -42,14 +42,7 @@ const kill = (daemon: Effect.Effect.Success<ReturnType<typeof daemonOf>>) =>
 
 /** Ends when the homeserver is asked something. */
 const isAsked = (homeserver: Homeserver, matches: (seen: Seen) => boolean, times = 1) =>
-  does(
-    () =>
-      new Promise<void>((resolve) => {
-        const look = () =>
-          homeserver.seen.filter(matches).length >= times ? resolve() : void setImmediate(look)
-        look()
-      }),
-  )
+  does(() => homeserver.comes(matches, times))
 
 /** Every note that there is, read beside the daemon. */
 const notesIn = (folder: string) =>

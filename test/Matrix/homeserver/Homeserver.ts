@@ -56,6 +56,7 @@ export class Homeserver {
   readonly world = new World()
   readonly seen: Array<Seen> = []
   readonly sockets = new Set<Socket>()
+  private readonly lookers = new Set<() => void>()
   private readonly faults: Array<Planned> = []
   private readonly buckets = new Map<string, Bucket>()
   /** Messages a second and at once, for each user who is not excepted; none by default. */
@@ -94,6 +95,19 @@ export class Homeserver {
   /** The next requests that match meet this fault. */
   plan(matches: (seen: Seen) => boolean, fault: Fault, times = 1) {
     this.faults.push({ matches, fault, times })
+  }
+
+  /** Resolves when so many requests that match have come. */
+  comes(matches: (seen: Seen) => boolean, times = 1) {
+    return new Promise<void>((resolve) => {
+      const look = () => {
+        if (this.seen.filter(matches).length < times) return
+        this.lookers.delete(look)
+        resolve()
+      }
+      this.lookers.add(look)
+      look()
+    })
   }
 
   /** No more faults. */
@@ -148,6 +162,7 @@ export class Homeserver {
         at: now(),
       }
       this.seen.push(seen)
+      for (const look of this.lookers) look()
       const fault = this.faultFor(seen)
       if (fault?.kind === "answer") return reply(fault.status, fault.body, fault.headers)
       if (fault?.kind === "hold") await fault.until
