@@ -7,6 +7,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as WorkerRunner from "@effect/platform/WorkerRunner"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -33,12 +34,14 @@ const folderOf = ({ cacheDir, model: name }: Protocol.Setup) => {
   const { source } = model
   return source._tag === "Bundled"
     ? BundledModel.ensure({ cacheDir, name: source.name })
-    : Download.ensure({
-        cacheDir,
-        model,
-        archive: source.archive,
-        retrieve: (folder) => Session.retrieve(source.key, folder),
-      })
+    : Effect.flatMap(Download.partOf(cacheDir, model), (part) =>
+        Download.ensure({
+          cacheDir,
+          model,
+          archive: source.archive,
+          retrieve: Session.retrieve({ key: source.key, archive: source.archive, part }),
+        }),
+      )
 }
 
 const handlers = (setup: Protocol.Setup) =>
@@ -80,7 +83,7 @@ const runner = Layer.unwrapEffect(
   }),
 ).pipe(
   Layer.provide(NodeWorkerRunner.layer),
-  Layer.provide(Layer.merge(NodeFileSystem.layer, NodePath.layer)),
+  Layer.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, FetchHttpClient.layer)),
   // Standard output may belong to a protocol or to a pipe of the host's.
   Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
 )

@@ -1,8 +1,9 @@
 /**
- * Fetches a model that fastembed downloads, wrapped for what its downloader leaves out: it knows no checksum, no lock
- * and no parent folder, takes any folder that exists for a whole model, and keeps a bad archive for ever. So it is let
- * loose in an empty folder of its own, and only what it could then load as a model is moved into the cache; processes
- * that want the same model wait for one of them. A failure says which model, which host, and what to do.
+ * Fetches a model that fastembed knows, wrapped for what its downloader leaves out: it knows no checksum, no lock and no
+ * parent folder, takes any folder that exists for a whole model, and keeps a bad archive for ever. So `Archive` brings
+ * the archive, fastembed unpacks it in an empty folder of its own, and only what it could then load as a model is moved
+ * into the cache; processes that want the same model wait for one of them. A failure says which model, which host, and
+ * what to do.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -33,7 +34,7 @@ export class RetrieveError extends Schema.TaggedError<RetrieveError>()("Retrieve
 }) {}
 
 /** Brings a model into an empty folder: `<folder>/<archive>/…`. Resolves when it has loaded it from there. */
-export type Retrieve = (folder: string) => Effect.Effect<void, EmbeddingError | RetrieveError>
+export type Retrieve<R = never> = (folder: string) => Effect.Effect<void, EmbeddingError | RetrieveError, R>
 
 const unreachable = new Set([
   "ENOTFOUND",
@@ -126,25 +127,27 @@ const holdLock = (
   }).pipe(Effect.mapError(unwritable(file)))
 
 /** Has `retrieve` fill a folder inside the empty one, and moves the model's files out of it. */
-const build = (model: Model, archive: string, folder: string, retrieve: Retrieve) => (empty: string) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const within = path.join(empty, archive)
-    yield* retrieve(empty)
-    yield* Effect.forEach(
-      folderFiles(model),
-      (name) => fs.rename(path.join(within, name), path.join(empty, name)),
-      { discard: true },
+const build =
+  <R>(model: Model, archive: string, folder: string, retrieve: Retrieve<R>) =>
+  (empty: string) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const within = path.join(empty, archive)
+      yield* retrieve(empty)
+      yield* Effect.forEach(
+        folderFiles(model),
+        (name) => fs.rename(path.join(within, name), path.join(empty, name)),
+        { discard: true },
+      )
+      yield* fs.remove(within, { recursive: true, force: true })
+    }).pipe(
+      Effect.mapError((error) =>
+        error._tag === "EmbeddingError"
+          ? error
+          : toError(model, folder)(error._tag === "RetrieveError" ? error.cause : error),
+      ),
     )
-    yield* fs.remove(within, { recursive: true, force: true })
-  }).pipe(
-    Effect.mapError((error) =>
-      error._tag === "EmbeddingError"
-        ? error
-        : toError(model, folder)(error._tag === "RetrieveError" ? error.cause : error),
-    ),
-  )
 
 /** A model's folder, and how it came to be there. */
 export interface Found {
@@ -152,17 +155,21 @@ export interface Found {
   readonly outcome: ModelFolder.Outcome
 }
 
+/** Where the beginning of a model's archive lies until it is whole. */
+export const partOf = (cacheDir: string, model: Model): Effect.Effect<string, never, Path.Path> =>
+  Effect.map(Path.Path, (path) => path.resolve(cacheDir, "models", `.${folderName(model)}.part`))
+
 /** The folder of a model that is downloaded, fetched when it is not there or damaged. */
-export const ensure = (options: {
+export const ensure = <R = never>(options: {
   readonly cacheDir: string
   readonly model: Model
   readonly archive: string
-  readonly retrieve: Retrieve
-}): Effect.Effect<Found, EmbeddingError, FileSystem.FileSystem | Path.Path> =>
+  readonly retrieve: Retrieve<R>
+}): Effect.Effect<Found, EmbeddingError, Exclude<R, Scope.Scope> | FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* (): Effect.fn.Return<
     Found,
     EmbeddingError,
-    FileSystem.FileSystem | Path.Path | Scope.Scope
+    R | FileSystem.FileSystem | Path.Path | Scope.Scope
   > {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path

@@ -62,7 +62,7 @@ export interface Options {
 const maxProcesses = 4
 
 /** Memory of a process that holds a model, in bytes: the runtime, Node and one run, as `npm run bench:embed` prints it. */
-const processMemory = (model: Model): number => (model.arithmetic === "uint8" ? 200 : 450) * 2 ** 20
+const processMemory = (model: Model): number => (model.arithmetic === "uint8" ? 250 : 450) * 2 ** 20
 
 /**
  * As measured: uint8 gains nothing from threads and all from processes, 32 bits use all cores best from one process,

@@ -5,14 +5,17 @@
  * the same length go through the model together where that is quicker. The runtime is found as fastembed would find it
  * and loaded when the first model is, so that hosts without it meet an error that names the mend.
  */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Ort from "onnxruntime-common"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { EmbeddingError } from "../Domain/Errors.js"
-import { RetrieveError } from "./Download.js"
 import type { Passage, Piece } from "../Domain/Chunk.js"
+import * as Archive from "./Archive.js"
+import { host, RetrieveError } from "./Download.js"
 import * as Grouping from "./Grouping.js"
 import type { Lane } from "./Lanes.js"
 import type { Model } from "./models.js"
@@ -274,14 +277,39 @@ export const load = (options: {
     }
   })
 
-/** Has fastembed download a model below `folder` and load it from there once, which proves that it is whole. */
-export const retrieve = (
-  key: "BGESmallENV15" | "BGEBaseENV15" | "BGESmallZH",
-  folder: string,
-): Effect.Effect<void, EmbeddingError | RetrieveError> =>
+/** fastembed's own name of a model that it knows. */
+type Key = "BGESmallENV15" | "BGEBaseENV15" | "BGESmallZH"
+
+/** Has fastembed unpack an archive that lies in `folder`, and load the model once, which proves that it is whole. */
+export const unpack = (key: Key, folder: string): Effect.Effect<void, EmbeddingError | RetrieveError> =>
   Effect.flatMap(importFastembed, (fastembed) =>
     Effect.tryPromise({
-      try: () => fastembed.FlagEmbedding.init({ model: fastembed.EmbeddingModel[key], cacheDir: folder }),
+      try: () =>
+        fastembed.FlagEmbedding.init({
+          model: fastembed.EmbeddingModel[key],
+          cacheDir: folder,
+          showDownloadProgress: false,
+        }),
       catch: (cause) => new RetrieveError({ cause }),
     }),
   ).pipe(Effect.asVoid)
+
+/**
+ * Brings a model that fastembed knows into an empty folder. What has come of its archive stays in `part` until it is
+ * whole: fastembed's own download would begin anew, and could not tell a damaged one.
+ */
+export const retrieve =
+  (options: { readonly key: Key; readonly archive: string; readonly part: string }) =>
+  (
+    folder: string,
+  ): Effect.Effect<void, EmbeddingError | RetrieveError, FileSystem.FileSystem | HttpClient.HttpClient> => {
+    const name = `${options.archive}.tar.gz`
+    return Archive.fetch({
+      url: `https://${host}/qdrant-fastembed/${name}`,
+      file: join(folder, name),
+      part: options.part,
+    }).pipe(
+      Effect.mapError((error) => new RetrieveError({ cause: error.cause ?? error })),
+      Effect.zipRight(unpack(options.key, folder)),
+    )
+  }

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { fork } from "node:child_process"
 import { models } from "../../src/Embedder/models.js"
@@ -141,27 +140,31 @@ describe("Processes", () => {
     }).pipe(Effect.provide(stub())),
   )
 
-  it.scoped(
-    "a question that meets nobody idle has a process opened for questions, and texts never use it",
-    () =>
-      Effect.gen(function* () {
-        const { embedQuery } = yield* Embedder
-        const { pids } = yield* Processes.Processes
-        yield* embedQuery("idle")
-        assert.strictEqual((yield* pids).length, 1)
-        yield* occupy("never")
-        // The stub lets a question in between, as the model does.
-        yield* embedQuery("busy")
-        yield* Effect.repeat(Effect.zipRight(turn, pids), { until: (up) => up.length === 2 })
-        const [first = -1, forQuestions = -1] = yield* pids
-        process.kill(first, "SIGSTOP")
-        yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(first, "SIGCONT")))
-        yield* embedQuery("answered by the other")
-        const text = yield* Effect.fork(embed("waits for the first"))
-        yield* Effect.forEach(Array.from({ length: 50 }), () => turn)
-        assert.isNull(yield* Fiber.poll(text).pipe(Effect.map(Option.getOrNull)))
-        assert.isTrue(yield* areAlive([forQuestions]))
-      }).pipe(Effect.provide(stub())),
+  it.scopedLive("a question that meets nobody idle has a process opened for it, which texts never use", () =>
+    Effect.gen(function* () {
+      const { embedQuery } = yield* Embedder
+      const { pids } = yield* Processes.Processes
+      yield* embedQuery("idle")
+      assert.strictEqual((yield* pids).length, 1)
+      const busy = yield* occupy("never")
+      // The stub lets a question in between, as the model does.
+      yield* embedQuery("busy")
+      yield* Effect.repeat(Effect.zipRight(turn, pids), { until: (up) => up.length === 2 })
+      const [first = -1] = yield* pids
+      yield* Effect.acquireUseRelease(
+        Effect.sync(() => process.kill(first, "SIGSTOP")),
+        () =>
+          Effect.gen(function* () {
+            yield* embedQuery("answered by the other")
+            const text = yield* Effect.fork(embed("waits for the first"))
+            yield* Effect.forEach(Array.from({ length: 50 }), () => turn)
+            assert.isNull(text.unsafePoll())
+            yield* Fiber.interrupt(text)
+          }),
+        () => Effect.sync(() => process.kill(first, "SIGCONT")),
+      )
+      yield* Fiber.interrupt(busy)
+    }).pipe(Effect.provide(stub())),
   )
 
   it.scoped("vectors of a wrong shape or length are a fault of the item", () =>

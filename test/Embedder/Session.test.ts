@@ -3,7 +3,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import { execFileSync } from "node:child_process"
+import { cpSync, readdirSync, renameSync } from "node:fs"
 import { createRequire } from "node:module"
+import { join } from "node:path"
 import { vi } from "vitest"
 import * as BundledModel from "../../src/Embedder/BundledModel.js"
 import * as Lanes from "../../src/Embedder/Lanes.js"
@@ -61,6 +64,23 @@ layer(loaded, { excludeTestServices: true })("Session", (it) => {
         extra: { session: { intra_op: { allow_spinning: "0" } } },
       })
     }).pipe(Effect.scoped),
+  )
+
+  it.effect(
+    "fastembed unpacks an archive that is there, and asks no network for it",
+    () =>
+      Effect.gen(function* () {
+        const { folder: model } = yield* BundledModel.ensure({ cacheDir: yield* temporaryFolder })
+        const archive = "fast-bge-small-en-v1.5"
+        const source = yield* temporaryFolder
+        const folder = yield* temporaryFolder
+        cpSync(model, join(source, archive), { recursive: true })
+        renameSync(join(source, archive, "model.onnx"), join(source, archive, "model_optimized.onnx"))
+        execFileSync("tar", ["-czf", join(folder, `${archive}.tar.gz`), "-C", source, archive])
+        yield* Session.unpack("BGESmallENV15", folder)
+        assert.deepStrictEqual(readdirSync(folder), [archive])
+      }).pipe(Effect.scoped, Effect.provide(files)),
+    { timeout: 60_000 },
   )
 
   it.effect("a folder that is no model is a typed failure", () =>

@@ -131,6 +131,28 @@ describe("the whole flow", () => {
     }).pipe(withSystem),
   )
 
+  it.scoped(
+    "left to itself it claims one batch more than the embedder works on, so that it never waits",
+    () =>
+      Effect.gen(function* () {
+        const fake = yield* control
+        const queue = yield* EmbeddingQueue
+        const embedder = yield* Embedder
+        yield* fake.hold
+        yield* createNotes(Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`n${i}`, `text ${i}`])))
+        yield* startWorker({ batchSize: 2, concurrency: "auto" }).pipe(
+          Effect.provideService(Embedder, Embedder.of({ ...embedder, parallelism: 2 })),
+        )
+        yield* passTimeUntil(Effect.map(queue.getStats, (stats) => stats.processing === 6))
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        expect(yield* queue.getStats).toMatchObject({ pending: 4, processing: 6 })
+        yield* fake.release
+        yield* untilQuiet
+        expect(yield* storedIds).toHaveLength(10)
+      }).pipe(withSystem),
+  )
+
   it.scoped("a small note does not wait for a big one that was claimed with it", () =>
     Effect.gen(function* () {
       const fake = yield* control

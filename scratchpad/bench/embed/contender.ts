@@ -2,6 +2,7 @@
  * One process of a contender: it loads what its arguments say, and times the work that it is sent. All work of a round
  * begins when the parent says so, and the parent measures until the last process has answered.
  */
+import * as Os from "node:os"
 import * as Path from "node:path"
 import * as ort from "onnxruntime-node"
 
@@ -96,6 +97,8 @@ const contenders: { readonly [K in Kind]: () => Promise<(work: Work) => Promise<
 const isKind = (name: string): name is Kind => name in contenders
 
 if (process.send !== undefined && isKind(kind)) {
+  // As our own processes do, so that a busy machine treats all alike.
+  Os.setPriority(Os.constants.priority.PRIORITY_BELOW_NORMAL)
   const prepare = await contenders[kind]()
   let run = async () => {}
   const answer = async ({ work }: { readonly work?: Work }) => {
