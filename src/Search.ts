@@ -103,9 +103,9 @@ export const make = Effect.gen(function* () {
     })
 
   /** How near those are that words found and meaning did not: a guess would favour them, or bury them. */
-  const beside = ({ asked, neighbours }: Semantic, matches: ReadonlyArray<TextMatch>, limit: number) => {
+  const beside = ({ asked, neighbours }: Semantic, matches: ReadonlyArray<TextMatch>) => {
     const known = new Set(neighbours.map(keyText))
-    const others = matches.slice(0, limit).filter((match) => !known.has(keyText(match)))
+    const others = matches.filter((match) => !known.has(keyText(match)))
     return asked === undefined
       ? Effect.succeed([])
       : index.similarities(asked.vector, others, asked.fingerprint)
@@ -211,8 +211,9 @@ export const make = Effect.gen(function* () {
           : yield* repository.searchText(terms, { filter, limit: depth * lexicalDepth })
       const rankings = {
         nearest: semantic.neighbours,
-        beside: yield* beside(semantic, matches, depth * lexicalDepth),
+        beside: yield* beside(semantic, matches.slice(0, depth)),
         matches,
+        depth,
       }
       return yield* answer(Fusion.fuse(rankings, semantic.mode), semantic, {
         filter,
@@ -239,7 +240,7 @@ export const make = Effect.gen(function* () {
           ? "it is not embedded yet: nothing can be compared with it"
           : outdated(fingerprint)
       return yield* answer(
-        Fusion.fuse({ nearest: near.filter(isOther), beside: [], matches: [] }, "semantic"),
+        Fusion.fuse({ nearest: near.filter(isOther), beside: [], matches: [], depth: 0 }, "semantic"),
         { mode: "semantic", notice },
         {
           filter,

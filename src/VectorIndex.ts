@@ -57,6 +57,9 @@ export const defaults: Options = { maxBytes: 512 * 1024 * 1024 }
 /** Stored vectors looked at in one statement: few at first, since a few often decide. */
 const pageSizes = { first: 32, later: 128 }
 
+/** Entities whose vectors are read in one statement. */
+const keysAtOnce = 10
+
 /** Vectors that are put in order at first; four times as many whenever those were not enough. */
 const firstLook = 1_024
 
@@ -145,15 +148,16 @@ export const make = (options: Options = defaults) =>
         return ranked()
       }).pipe(Effect.withSpan("VectorIndex.nearest"))
 
+    /** A few entities in one statement: each may have hundreds of chunks, and the event loop must turn. */
     const similarities = (query: Float32Array, keys: ReadonlyArray<EntityKey>, fingerprint: Fingerprint) =>
-      Effect.map(
-        keys.length === 0 ? Effect.succeed([]) : repository.vectorsOf(keys, fingerprint),
-        (stored) => {
-          const shortlist = makeShortlist(query)
+      Effect.gen(function* () {
+        const shortlist = makeShortlist(query)
+        for (let from = 0; from < keys.length; from += keysAtOnce) {
+          const stored = yield* repository.vectorsOf(keys.slice(from, from + keysAtOnce), fingerprint)
           for (const one of stored) shortlist.offer(one)
-          return shortlist.all()
-        },
-      )
+        }
+        return shortlist.all()
+      })
 
     return VectorIndex.of({ nearest, similarities })
   })

@@ -43,6 +43,8 @@ export interface Rankings {
   readonly beside: ReadonlyArray<Neighbour>
   /** By words, best first. */
   readonly matches: ReadonlyArray<TextMatch>
+  /** How many of the matches are candidates; those beyond only add to what meaning found. */
+  readonly depth: number
 }
 
 /**
@@ -50,7 +52,7 @@ export interface Rankings {
  * than that it may be as near as the last candidate. A ranking alone has all the weight.
  */
 export const fuse = (
-  { beside, matches, nearest }: Rankings,
+  { beside, depth, matches, nearest }: Rankings,
   mode: "hybrid" | "semantic" | "lexical",
 ): ReadonlyArray<Candidate> => {
   const weights =
@@ -90,6 +92,7 @@ export const fuse = (
   }
   for (const [at, match] of matches.entries()) {
     const { bm25, coverage } = match
+    if (at >= depth && !found.has(keyText(match))) continue
     put(match, (known) => ({
       ...known,
       lexical: true,
