@@ -143,7 +143,8 @@ export const make = (homeserver: string) =>
       within?: Duration.Duration,
     ) => ask(name, request, token, asJson(name, schema), within)
 
-    const isThere = () => Effect.void
+    /** Nothing in the answer matters; it is read all the same, or its connection would stay taken. */
+    const isThere = (response: HttpClientResponse.HttpClientResponse) => Effect.ignore(response.text)
 
     const fileOf =
       (name: string, most: number) =>

@@ -160,7 +160,7 @@ export class Person {
   }
 
   /** Listens until something holds of all that was heard. */
-  async until<A>(what: string, look: () => A | undefined, patience = 30_000): Promise<A> {
+  async until<A>(what: string, look: () => A | undefined, patience = 60_000): Promise<A> {
     const deadline = now() + patience
     for (;;) {
       const found = look()

@@ -35,7 +35,7 @@ const withRoom = <A, E, R>(
     }).pipe(Effect.provide(context))
   }).pipe(Effect.provide(quiet))
 
-describe("the commands of the Matrix bot", { timeout: 60_000 }, () => {
+describe("the commands of the Matrix bot", { timeout: 240_000 }, () => {
   it.scopedLive("answer in a thread with a fallback, as a notice that mentions nobody", () =>
     withRoom(({ room, town: { owner } }) =>
       Effect.gen(function* () {

@@ -8,10 +8,12 @@ import { EntityService } from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Config from "../../src/Shell/Config.js"
 import { runHere } from "../Cli/inProcess.js"
+import { Storage } from "../../src/Storage.js"
 import { quiet, temporaryFolder } from "../support.js"
 import { start } from "../support/Processes.js"
 import {
   finallySays,
+  replyTo,
   roomWith,
   services,
   settingsOf,
@@ -56,7 +58,7 @@ const notesIn = (folder: string) =>
     return all.map(({ content }) => content)
   })
 
-describe("the Matrix bot, killed", { timeout: 180_000 }, () => {
+describe("the Matrix bot, killed", { timeout: 240_000 }, () => {
   it.scopedLive("between receiving, obeying, sending and hearing that it was sent: each command once", () =>
     Effect.gen(function* () {
       const town = yield* ownTown
@@ -151,6 +153,33 @@ describe("the Matrix bot, killed", { timeout: 180_000 }, () => {
         order,
         asked.map((_, at) => at),
       )
+    }).pipe(Effect.provide(quiet)),
+  )
+
+  it.scopedLive("by a command, three times: it is given up, and those after it are obeyed", () =>
+    Effect.gen(function* () {
+      const town = yield* ownTown
+      const { bot, homeserver, owner } = town
+      yield* Effect.gen(function* () {
+        const first = yield* startBot(settingsOf(town))
+        const room = yield* roomWith(town)
+        const text = yield* does(() => owner.say(room, "A message to save."))
+        const isFetch = (seen: Seen) => seen.userId === bot.userId && seen.path.includes("/event/")
+        homeserver.plan(isFetch, { kind: "hold", until: never })
+        const deadly = yield* does(() => owner.say(room, "!add", replyTo(text)))
+        const harmless = yield* does(() => owner.say(room, "!help"))
+        yield* isAsked(homeserver, isFetch)
+        yield* first.stop
+        const { sql } = yield* Storage
+        const [row] = yield* sql<{ readonly attempts: number }>`
+          SELECT attempts FROM matrix_commands WHERE event_id = ${deadly}`
+        assert.strictEqual(row?.attempts, 1)
+        yield* sql`UPDATE matrix_commands SET attempts = 3 WHERE event_id = ${deadly}`
+        yield* startBot(settingsOf(town))
+        const { content } = yield* does(() => owner.answer(deadly))
+        assert.match(content.body, /^I gave this command up/)
+        yield* does(() => owner.answer(harmless))
+      }).pipe(Effect.provide(yield* services))
     }).pipe(Effect.provide(quiet)),
   )
 

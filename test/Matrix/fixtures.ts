@@ -139,4 +139,4 @@ export const idsIn = (body: string) => [...body.matchAll(/[0-9a-f]{8}-[0-9a-f-]{
 
 /** Looks again and again: for what is told by nobody. */
 export const eventually = <A, E, R>(look: Effect.Effect<A, E, R>) =>
-  Effect.retry(look, Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1_000)))
+  Effect.retry(look, Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(3_000)))

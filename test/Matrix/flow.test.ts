@@ -4,7 +4,7 @@ import { quiet } from "../support.js"
 import { anyTown, roomWith, services, settingsOf, startBot, startWorker } from "./fixtures.js"
 import { does } from "./Person.js"
 
-describe("the Matrix bot", { timeout: 60_000 }, () => {
+describe("the Matrix bot", { timeout: 240_000 }, () => {
   it.scopedLive("saves at once, says when it is embedded, and finds it", () =>
     Effect.gen(function* () {
       const town = yield* anyTown

@@ -117,7 +117,7 @@ describe("somebody's words", () => {
   })
 })
 
-describe("the Matrix bot and people who mean no good", { timeout: 60_000 }, () => {
+describe("the Matrix bot and people who mean no good", { timeout: 240_000 }, () => {
   it.scopedLive("shows hostile notes as the words that they are, and forged replies as nothing", () =>
     Effect.gen(function* () {
       const town = yield* ownTown

@@ -30,7 +30,7 @@ const isSilent = (person: Person, eventId: string) =>
 const invitesTo = (town: Town, by: Person) =>
   does(() => by.createRoom({ preset: "private_chat", invite: [town.bot.userId] }))
 
-describe("who may speak to the Matrix bot", { timeout: 60_000 }, () => {
+describe("who may speak to the Matrix bot", { timeout: 240_000 }, () => {
   it.scopedLive("is said by roles, of people and of rooms; all others are not heard", () =>
     Effect.gen(function* () {
       const town = yield* anyTown

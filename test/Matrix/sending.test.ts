@@ -25,7 +25,7 @@ const isSend = (bot: { readonly userId: string }) => (seen: Seen) =>
 const isSync = (bot: { readonly userId: string }) => (seen: Seen) =>
   seen.userId === bot.userId && seen.path.endsWith("/sync")
 
-describe("the Matrix bot and its homeserver", { timeout: 60_000 }, () => {
+describe("the Matrix bot and its homeserver", { timeout: 240_000 }, () => {
   it.scopedLive("sends what got no answer again, and it is the same message", () =>
     Effect.gen(function* () {
       const town = yield* ownTown
