@@ -150,6 +150,7 @@ export const make = (settings: Settings) =>
       handlers: {
         add: saving.add,
         search: reading.search,
+        related: reading.related(operating.subject("entityId", "!related <id>")),
         get: reading.get(operating.subject("entityId", "!get <id>")),
         list: reading.list,
         more: reading.more,

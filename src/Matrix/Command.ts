@@ -27,6 +27,12 @@ export const table = {
     meaning: "save a note; as a reply it saves that message or its .md or .txt file",
   },
   search: { word: "!search", usage: "!search <question>", needs: "public", meaning: "find notes" },
+  related: {
+    word: "!related",
+    usage: "!related <id>",
+    needs: "public",
+    meaning: "find notes that are like it",
+  },
   get: { word: "!get", usage: "!get <id>", needs: "public", meaning: "show a note" },
   list: { word: "!list", usage: "!list", needs: "public", meaning: "list all notes" },
   more: { word: "!more", usage: "!more", needs: "public", meaning: "go on with what was cut" },

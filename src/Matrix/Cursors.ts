@@ -7,6 +7,12 @@ import { Storage } from "../Storage.js"
 export const Cursor = Schema.Union(
   Schema.Struct({ kind: Schema.Literal("search"), question: Schema.String, shown: Schema.Int }),
   Schema.Struct({
+    kind: Schema.Literal("related"),
+    entityType: Schema.String,
+    entityId: Schema.String,
+    shown: Schema.Int,
+  }),
+  Schema.Struct({
     kind: Schema.Literal("list"),
     entityType: Schema.String,
     entityId: Schema.String,

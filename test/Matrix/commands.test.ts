@@ -144,6 +144,32 @@ describe("the commands of the Matrix bot", { timeout: 240_000 }, () => {
     ),
   )
 
+  it.scopedLive("find what is like a note, and go on with more", () =>
+    withRoom(({ room, town: { owner } }) =>
+      Effect.gen(function* () {
+        const service = yield* EntityService
+        yield* Effect.forEach(
+          Array.from({ length: 8 }, (_, at) => at + 1),
+          (nr) => service.createEntitySync({ id: `bread-${nr}`, content: `Bread with flour, number ${nr}.` }),
+        )
+        const like = yield* ask(owner, room, "!related bread-3")
+        assert.match(like.content.body, /^1\. [^]*5\. [^]*There is more: !more/)
+        const more = yield* ask(owner, room, "!more")
+        assert.match(more.content.body, /^6\. [^]*7\. /)
+        const ids = `${like.content.body}\n${more.content.body}`.match(/bread-\d/g)
+        assert.sameMembers(
+          [...new Set(ids)],
+          [1, 2, 4, 5, 6, 7, 8].map((nr) => `bread-${nr}`),
+        )
+
+        yield* service.createEntity({ id: "new", content: "Just saved." })
+        const early = yield* ask(owner, room, "!related new")
+        assert.match(early.content.body, /^Nothing found\.[^]*not embedded yet/)
+        assert.match((yield* ask(owner, room, "!related")).content.body, /^Say which one: !related <id>/)
+      }),
+    ),
+  )
+
   it.scopedLive("take a mention with a question for a search, and everything in a room of two", () =>
     withRoom(
       ({ room, town }) =>

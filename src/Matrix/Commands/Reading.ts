@@ -1,4 +1,4 @@
-/** `!search`, `!get`, `!list` and `!more`: what is long is cut, and `!more` goes on where it was. */
+/** `!search`, `!related`, `!get`, `!list` and `!more`: what is long is cut, and `!more` goes on where it was. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -86,16 +86,16 @@ export const make = (cursors: Cursors) =>
           ),
       )
 
-    const search = (question: string, from: number): Effect.Effect<Reply, Failure> =>
+    /** One more than is shown tells whether there are more. */
+    const limitFrom = (from: number) => Math.min(mostResults, from + results + 1)
+
+    const told = (answer: SearchAnswer, from: number, goOn: (shown: number) => Cursor) =>
       Effect.gen(function* () {
-        // One more than is shown tells whether there are more.
-        const limit = Math.min(mostResults, from + results + 1)
-        const answer = yield* service.search(question, { limit })
         const shown = answer.results.slice(from, from + results)
         const end = from + shown.length
         const found = yield* Effect.forEach(shown, resultOf)
         const hasMore = answer.results.length > end
-        return {
+        const reply: Reply = {
           effect: "searched",
           text:
             found.length === 0
@@ -105,9 +105,20 @@ export const make = (cursors: Cursors) =>
                   hasMore ? more("There is more") : Message.nothing,
                   blindSpots(answer),
                 ),
-          cursor: hasMore ? { kind: "search", question, shown: end } : undefined,
+          cursor: hasMore ? goOn(end) : undefined,
         }
+        return reply
       })
+
+    const search = (question: string, from: number): Effect.Effect<Reply, Failure> =>
+      Effect.flatMap(service.search(question, { limit: limitFrom(from) }), (answer) =>
+        told(answer, from, (shown) => ({ kind: "search", question, shown })),
+      )
+
+    const related = (entityType: string, entityId: string, from: number): Effect.Effect<Reply, Failure> =>
+      Effect.flatMap(service.related(entityId, { entityType, limit: limitFrom(from) }), (answer) =>
+        told(answer, from, (shown) => ({ kind: "related", entityType, entityId, shown })),
+      )
 
     const list = (after: Extract<Cursor, { kind: "list" }> | undefined): Effect.Effect<Reply, Failure> =>
       Effect.gen(function* () {
@@ -164,6 +175,8 @@ export const make = (cursors: Cursors) =>
       switch (cursor.kind) {
         case "search":
           return search(cursor.question, cursor.shown)
+        case "related":
+          return related(cursor.entityType, cursor.entityId, cursor.shown)
         case "list":
           return list(cursor)
         case "get":
@@ -178,6 +191,8 @@ export const make = (cursors: Cursors) =>
       (request) =>
         Effect.map(make(request), Effect.succeed)
 
+    type Subject = (request: Parameters<Handler>[0]) => Effect.Effect<string, Failure>
+
     return {
       find,
       search: read(({ command }) =>
@@ -185,7 +200,13 @@ export const make = (cursors: Cursors) =>
           ? new Refused({ reason: "Say what to look for: !search <question>" })
           : search(command.rest, 0),
       ),
-      get: (subject: (request: Parameters<Handler>[0]) => Effect.Effect<string, Failure>) =>
+      related: (subject: Subject) =>
+        read((request) =>
+          Effect.flatMap(Effect.flatMap(subject(request), find), (view) =>
+            related(view.entityType, view.id, 0),
+          ),
+        ),
+      get: (subject: Subject) =>
         read((request) => Effect.map(Effect.flatMap(subject(request), find), (view) => show(view, 0))),
       list: read(() => list(undefined)),
       more: read(({ event, roomId }) =>
