@@ -1,4 +1,6 @@
 /** A judged set in the layout of BEIR, and its corpus as a folder of notes. */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
