@@ -77,7 +77,7 @@ const evaluate = (path: string) =>
   }).pipe(Effect.scoped)
 
 const program = Effect.gen(function* () {
-  const paths = Dataset.chosen(process.argv)
+  const paths = yield* Dataset.chosen(process.argv)
   if (paths.length === 0) {
     say("skipped: no judged data; set EMBEDBOX_EVAL to a folder of sets, or give --dataset <folder>")
     return report({ skipped: true })

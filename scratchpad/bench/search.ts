@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Path from "node:path"
 import { load as loadSqliteVec } from "sqlite-vec"
 import { Index, MetricKind, ScalarKind } from "usearch"
+import type { StorageError } from "../../src/Domain/Errors.js"
 import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import { dot, toBytes } from "../../src/Domain/Vector.js"
 import * as EntityRepository from "../../src/EntityRepository.js"
@@ -80,7 +81,7 @@ interface Candidate {
   readonly name: string
   readonly firstMs: number
   readonly megabytes: number
-  readonly ask: (query: Float32Array) => Effect.Effect<Found, unknown>
+  readonly ask: (query: Float32Array) => Effect.Effect<Found, StorageError>
 }
 
 const megabytes = () => {
@@ -193,10 +194,7 @@ const measure = (candidate: Candidate, queries: ReadonlyArray<Float32Array>, tru
     const { max, p99, value } = yield* withLoopDelay(
       Effect.forEach(asked, (query) =>
         // The loop turns between two queries, as it does between two requests.
-        Effect.zipLeft(
-          timed(candidate.ask(query)),
-          Effect.promise(() => new Promise((done) => setTimeout(done, 2))),
-        ),
+        Effect.zipLeft(timed(candidate.ask(query)), Effect.sleep("2 millis")),
       ),
     )
     const times = value.map(([ms]) => ms)

@@ -1,4 +1,6 @@
 /** A judged set in the layout of BEIR, and its corpus as a folder of notes. */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -64,13 +66,15 @@ export const write = ({ documents }: Dataset, folder: string): ReadonlyMap<strin
 const isSet = (folder: string) => Fs.existsSync(Path.join(folder, "corpus.jsonl"))
 
 /** The folders that are asked for: that of `--dataset`, else every set in EMBEDBOX_EVAL or beside the checkout. */
-export const chosen = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const at = args.indexOf("--dataset")
-  if (at >= 0) return [args[at + 1] ?? ""]
-  const root = process.env["EMBEDBOX_EVAL"] || fileURLToPath(new URL("../../../shared/eval", import.meta.url))
-  if (!Fs.existsSync(root)) return []
-  return Fs.readdirSync(root)
-    .toSorted()
-    .map((name) => Path.join(root, name))
-    .filter(isSet)
-}
+export const chosen = (args: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const at = args.indexOf("--dataset")
+    if (at >= 0) return [args[at + 1] ?? ""]
+    const given = yield* Config.withDefault(Config.string("EMBEDBOX_EVAL"), "")
+    const root = given || fileURLToPath(new URL("../../../shared/eval", import.meta.url))
+    if (!Fs.existsSync(root)) return []
+    return Fs.readdirSync(root)
+      .toSorted()
+      .map((name) => Path.join(root, name))
+      .filter(isSet)
+  })

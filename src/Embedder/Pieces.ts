@@ -129,12 +129,21 @@ export const pieces = <E, R>(
       return [{ ...wholePiece({ text, title }), heading: whole.text }]
     }
     const found: Array<Piece> = []
+    // Neighbours stand under the same headings.
+    const measured = new Map<string, { readonly text: string; readonly length: number }>()
+    const headingOf = (path: ReadonlyArray<string>) =>
+      Effect.gen(function* () {
+        const name = headingText(path)
+        const known = measured.get(name) ?? (yield* heading(path, limit, encode))
+        measured.set(name, known)
+        return known
+      })
     for (const stretch of Markdown.stretchesOf(text)) {
       const starts = yield* tokenStarts(text, stretch.from, stretch.to, encode)
       const tokens = (from: number, to: number) => lowerBound(starts, to) - lowerBound(starts, from)
       for (const group of groupsOf(stretch.sections, tokens, limit)) {
-        const first = yield* heading(below(title, group.above), limit, encode)
-        const later = yield* heading(below(title, group.path), limit, encode)
+        const first = yield* headingOf(below(title, group.above))
+        const later = yield* headingOf(below(title, group.path))
         const room = limit - Math.max(first.length, later.length)
         for (const [at, { from, to }] of packed(text, group.blocks, room, tokens).entries()) {
           const its = at === 0 ? first : later

@@ -39,13 +39,22 @@ const fill = (file: string) =>
       const metadata = title === undefined ? {} : { title }
       run(
         `INSERT INTO entities VALUES ('base', ?, ?, ?, 0, 0, ?, ?, ?, ?)`,
-        ...[id, at + 1, `job-${at}`, contentHash(content, metadata), sha256(content)],
-        ...[JSON.stringify(metadata), content],
+        id,
+        at + 1,
+        `job-${at}`,
+        contentHash(content, metadata),
+        sha256(content),
+        JSON.stringify(metadata),
+        content,
       )
       for (const [chunk, text] of windows.entries()) {
         run(
           `INSERT INTO entity_vectors VALUES ('base', ?, ?, 'former|model|windows-1', ?, ?, '', ?)`,
-          ...[id, chunk, sha256(text), toBytes(vectorOf(text)), text],
+          id,
+          chunk,
+          sha256(text),
+          toBytes(vectorOf(text)),
+          text,
         )
       }
     }
