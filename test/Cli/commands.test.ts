@@ -106,7 +106,8 @@ describe("the command line", { timeout: 180_000 }, () => {
       const found = yield* embedbox(["search", "milk", "to", "buy", "--mode", "lexical"])
       assert.include(found.stdout, "1.  Milk\n    task todo/milk  (words, pending)\n    buy some\n")
       const status = yield* embedbox(["status"])
-      assert.match(status.stdout, /^waiting {5}1$/m)
+      // On a busy machine it also says since when.
+      assert.match(status.stdout, /^waiting {5}1\b/m)
       for (const { stdout } of [added, found, status]) assert.notMatch(stdout, controls)
     }),
   )
