@@ -12,9 +12,9 @@ import { StorageError } from "../Domain/Errors.js"
 import type { LowLevelError } from "../Storage.js"
 import initial from "./migrations/0001_initial.js"
 import faults from "./migrations/0002_faults.js"
-import embeddingCache from "./migrations/0004_embedding_cache.js"
-import search from "./migrations/0005_search.js"
-import matrix from "./migrations/0006_matrix.js"
+import embeddingCache from "./migrations/0003_embedding_cache.js"
+import search from "./migrations/0004_search.js"
+import matrix from "./migrations/0005_matrix.js"
 import type { Replay } from "./Replay.js"
 
 /** Migrations by name: four digits, an underscore, and what they do. */
@@ -24,9 +24,9 @@ export type Migrations = Record<string, Effect.Effect<void, unknown, SqlClient.S
 export const known: Migrations = {
   "0001_initial": initial,
   "0002_faults": faults,
-  "0004_embedding_cache": embeddingCache,
-  "0005_search": search,
-  "0006_matrix": matrix,
+  "0003_embedding_cache": embeddingCache,
+  "0004_search": search,
+  "0005_matrix": matrix,
 }
 
 /** The table in which the file says what was applied to it; a host's own migrations have another. */
