@@ -12,6 +12,7 @@ import type { EmbeddingError } from "../../src/Domain/Errors.js"
 import { Embedder } from "../../src/Embedder.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
+import * as Models from "../../src/Models.js"
 import { Storage } from "../../src/Storage.js"
 import { control, startWorker, storedIds, untilQuiet } from "../EmbeddingWorker/fixtures.js"
 import { passTimeUntil } from "../support.js"
@@ -38,7 +39,8 @@ const spoiling = (embedder: typeof Embedder.Service, spoil: Spoil) =>
 const startOver = (odd: (embedder: typeof Embedder.Service) => typeof Embedder.Service) =>
   Effect.gen(function* () {
     const embedder = odd(yield* Embedder)
-    const chunker = yield* Effect.provideService(Chunker.make, Embedder, embedder)
+    const models = yield* Effect.provideService(Models.make, Embedder, embedder)
+    const chunker = yield* Effect.provideService(Chunker.make, Models.Models, models)
     return yield* startWorker({ batchSize: 8, maxProcessingTime: "20 seconds" }).pipe(
       Effect.provideService(Chunker.Chunker, chunker),
       Effect.provideService(Embedder, embedder),

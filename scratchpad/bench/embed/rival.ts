@@ -5,7 +5,12 @@ import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
 import type { Kind, Work } from "./contender.js"
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+/** Compiled as this file is, or by tsx as this file is. */
+const isSource = import.meta.url.endsWith(".ts")
+const entry = new URL(isSource ? "contender.ts" : "contender.js", import.meta.url)
+const execArgv = isSource
+  ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href]
+  : []
 
 /** The processes of a contender; they end with the scope. */
 export const open = (options: {
@@ -19,9 +24,9 @@ export const open = (options: {
     const children = yield* Effect.forEach(Array.from({ length: processes }), () =>
       Effect.acquireRelease(
         Effect.async<ReturnType<typeof fork>>((resume) => {
-          const child = fork(new URL("contender.ts", import.meta.url), [kind, model, String(threads)], {
+          const child = fork(entry, [kind, model, String(threads)], {
             serialization: "advanced",
-            execArgv: ["--import", tsx],
+            execArgv,
             stdio: ["ignore", process.stderr.fd, process.stderr.fd, "ipc"],
           })
           child.once("message", () => resume(Effect.succeed(child)))
