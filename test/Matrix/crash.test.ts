@@ -72,6 +72,8 @@ describe("the Matrix bot, killed", { timeout: 240_000 }, () => {
 
       // Received, and not obeyed yet: the message to save is still being fetched.
       const text = yield* does(() => owner.say(room, "A message to save."))
+      // To two people that is a question. It is answered first: what is sent from here on is about the commands.
+      yield* does(() => owner.answer(text))
       homeserver.plan(isFetch, { kind: "hold", until: never })
       const received = yield* does(() =>
         owner.say(room, "!add", { "m.relates_to": { "m.in_reply_to": { event_id: text } } }),
