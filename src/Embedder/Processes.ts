@@ -248,9 +248,6 @@ const make = (options: Options) =>
           }),
       )
 
-    const bulk = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
-      permits.withPermits(1)(on(() => choose((slot) => slot.bulk), "bulk", ask))
-
     let opening = false
     /** Opened aside: whoever asked is answered by a busy process before this one is up. */
     const openForQuestions = Effect.suspend(() => {
@@ -267,6 +264,22 @@ const make = (options: Options) =>
         Effect.forkIn(scope),
       )
     })
+
+    /** All have their hands full: whoever asks now should not have to wait for a process to come up. */
+    const readyForQuestions = Effect.suspend(() =>
+      count > 1 && !isUp(questionSlot) && textSlots.every((slot) => isUp(slot) && slot.bulk > 0)
+        ? openForQuestions
+        : Effect.void,
+    )
+
+    const bulk = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
+      permits.withPermits(1)(
+        on(
+          () => choose((slot) => slot.bulk),
+          "bulk",
+          (process) => Effect.zipRight(readyForQuestions, ask(process)),
+        ),
+      )
 
     const query = <A>(ask: (process: Process.Process) => Effect.Effect<A, EmbeddingError>) =>
       Effect.suspend(() => {

@@ -55,8 +55,8 @@ export type Refusal = EntityAlreadyExists | EntityNotFound | QueueFull
 /** What became of one write; a `StorageError` is about what stands under its own key. */
 export type Outcome = Either.Either<WriteReceipt, Refusal | StorageError>
 
-/** One transaction of a bulk write: so many entities, or so much text in UTF-16 units. */
-const bulk = { most: 100, weight: 1024 * 1024 }
+/** One transaction of a bulk write, in which the event loop stands still: so many entities, or so much text in UTF-16 units. */
+const bulk = { most: 50, weight: 512 * 1024 }
 
 /** A version of an entity as it is boxed and stored. */
 export const version = (key: EntityKey, fields: Fields, created: number, now: number): Entity => ({

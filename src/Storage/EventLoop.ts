@@ -15,7 +15,7 @@ export interface EventLoop {
 }
 
 /** Makes a watch; `limitMillis` is how long statements may keep the thread. */
-export const make = (limitMillis = 8): EventLoop => {
+export const make = (limitMillis = 4): EventLoop => {
   let since: number | undefined
   const turned = () => {
     since = undefined

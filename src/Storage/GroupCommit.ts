@@ -20,8 +20,8 @@ interface Waiting<Request, Result, E> {
   readonly answer: Deferred.Deferred<Result, E>
 }
 
-/** The most requests that are written together: keeps one transaction short. */
-const most = 128
+/** The most requests that are written together: the event loop stands still for as long as that takes. */
+const most = 32
 
 /** Writes a request together with those of other callers. */
 export type Writer<Request, Result, E> = (request: Request) => Effect.Effect<Result, E>

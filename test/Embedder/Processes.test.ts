@@ -167,6 +167,22 @@ describe("Processes", () => {
     }).pipe(Effect.provide(stub())),
   )
 
+  it.scopedLive(
+    "has a process ready for questions while all others have their hands full, and not before",
+    () =>
+      Effect.gen(function* () {
+        const { pids } = yield* Processes.Processes
+        const one = yield* occupy("never")
+        yield* Effect.forEach(Array.from({ length: 50 }), () => turn)
+        assert.strictEqual((yield* pids).length, 1)
+        const other = yield* Effect.fork(embed("never"))
+        yield* Effect.repeat(Effect.zipRight(turn, pids), { until: (up) => up.length === 2 })
+        const third = yield* Effect.fork(embed("never"))
+        yield* Effect.repeat(Effect.zipRight(turn, pids), { until: (up) => up.length === 3 })
+        yield* Fiber.interruptAll([one, other, third])
+      }).pipe(Effect.provide(stub({ processes: 2 }))),
+  )
+
   it.scoped("vectors of a wrong shape or length are a fault of the item", () =>
     Effect.gen(function* () {
       for (const text of ["wrong", "zeros", "item"]) {
