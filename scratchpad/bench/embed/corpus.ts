@@ -47,10 +47,14 @@ const logNormalMix = (count: number, words: ReadonlyArray<string>): ReadonlyArra
 export const make = (count: number) =>
   Effect.gen(function* () {
     const embedder = yield* Embedder
+    const cut = (texts: ReadonlyArray<string>) =>
+      Effect.map(embedder.split(texts.map((text) => ({ title: "", text }))), (pieces) =>
+        pieces.map((list, at) => list.map(({ end, start }) => texts[at]?.slice(start, end) ?? "")),
+      )
     const texts = guides()
-    const pieces = yield* embedder.split(texts.map((text) => ({ title: "", text })))
-    const cut = pieces.flatMap((list, at) => list.map(({ end, start }) => texts[at]?.slice(start, end) ?? ""))
-    const passages = [...new Set(cut.map((text) => text.trim()))].filter((text) => text !== "")
+    const passages = [...new Set((yield* cut(texts)).flat().map((text) => text.trim()))].filter(
+      (text) => text !== "",
+    )
     const next = random(7)
     const order = (list: ReadonlyArray<string>) =>
       list
@@ -59,7 +63,9 @@ export const make = (count: number) =>
         .map(([, text]) => text)
     const words = texts.join(" ").split(/\s+/)
     const half = Math.ceil(count / 2)
-    const mixed = [...order(passages).slice(0, half), ...logNormalMix(half, words)]
+    // Some words are long: what does not fit the window is cut as any text is.
+    const synthetic = (yield* cut(logNormalMix(half, words))).flatMap((pieces) => pieces.slice(0, 1))
+    const mixed = [...order(passages).slice(0, half), ...synthetic]
     return order([...new Set(mixed)]).slice(0, count)
   })
 
