@@ -16,6 +16,7 @@ import * as Path from "node:path"
 import { wholePiece } from "../../src/Domain/Chunk.js"
 import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import * as Vector from "../../src/Domain/Vector.js"
+import { searchable } from "../../src/Domain/Words.js"
 import { Embedder } from "../../src/Embedder.js"
 import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as EmbeddingWorker from "../../src/EmbeddingWorker.js"
@@ -48,7 +49,10 @@ const vector = new Float32Array(dimensions).fill(1 / Math.sqrt(dimensions))
 const texts = notes(10_000).map((text) => text.repeat(Math.ceil(1_300 / text.length)).slice(0, 1_300))
 
 const make = (name: string, from: number, many: number): ReadonlyArray<Bare.Note> =>
-  Arr.makeBy(many, (i) => ({ id: `${name}-${from + i}`, content: texts[(from + i) % texts.length] ?? "" }))
+  Arr.makeBy(many, (i) => {
+    const content = texts[(from + i) % texts.length] ?? ""
+    return { id: `${name}-${from + i}`, content, words: searchable(content) }
+  })
 
 // ---- ours --------------------------------------------------------------------------------------------------
 

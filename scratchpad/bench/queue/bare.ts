@@ -10,6 +10,8 @@ import { v4, v7 } from "uuid"
 export interface Note {
   readonly id: string
   readonly content: string
+  /** The same as it goes into full-text. */
+  readonly words: string
 }
 
 const pragmas = [
@@ -68,7 +70,7 @@ export const open = (file: string, vector: Uint8Array, now: () => number) => {
 
   const create = db.transaction((notes: ReadonlyArray<Note>) => {
     const docs = notes.map(box)
-    notes.forEach(({ content, id }, at) => void insertWords.run(docs[at], id, content))
+    notes.forEach(({ id, words }, at) => void insertWords.run(docs[at], id, words))
   })
 
   const claimSome = db.prepare<
