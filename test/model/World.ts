@@ -11,7 +11,7 @@ import * as Chunker from "../../src/Chunker.js"
 import type { Entity } from "../../src/Domain/Entity.js"
 import { EmbeddingError } from "../../src/Domain/Errors.js"
 import type { Claim } from "../../src/Domain/Job.js"
-import type { Embedder } from "../../src/Embedder.js"
+import { Embedder } from "../../src/Embedder.js"
 import * as Fake from "../../src/Embedder/Fake.js"
 import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as EntityOverlay from "../../src/EntityOverlay.js"
@@ -67,7 +67,17 @@ export const make = (filename: string | undefined): Effect.Effect<World, never, 
       (text) => text === poison,
       new EmbeddingError({ fault: "item", reason: "poison" }),
     )
-    const embedder = Layer.succeedContext(embedding)
+    const fake = Context.get(embedding, Embedder)
+    // Vectors that are stored already are not computed again. The model does not know which those are: a fault strikes
+    // also where nothing is left to embed.
+    const striking = Embedder.of({
+      ...fake,
+      generateEmbeddings: (texts) =>
+        texts.length === 0
+          ? Effect.as(fake.generateEmbedding("nothing"), [])
+          : fake.generateEmbeddings(texts),
+    })
+    const embedder = Layer.succeedContext(Context.add(embedding, Embedder, striking))
     const storage: Layer.Layer<Storage> = Layer.orDie(
       filename === undefined
         ? Layer.succeedContext(yield* Effect.orDie(Layer.build(Sqlite.layer({ filename: ":memory:" }))))
