@@ -4,9 +4,8 @@
  * for one small batch at a time. What it reports is true of one moment of each check, never a mixture of two.
  *
  * A claim whose worker died is no violation, it is what leases are for; `repair` gives it back all the same. Rules in
- * SQL are one statement each and stop the event loop of this process meanwhile: with 50,000 notes (340 MB) SQLite's
- * check of the file 0.6 s, the others up to 0.2 s, pages of content 26 ms; all together 3 s. A busy host leaves it to
- * the command line, which is a process of its own.
+ * SQL are one statement each and are run aside, since with 50,000 notes (340 MB) SQLite's check of the file takes 0.6 s;
+ * what only this program can check goes page by page, 26 ms each, and is what a busy host leaves to the command line.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -188,10 +188,10 @@ export const make = Effect.gen(function* () {
       const terms = termsOf(question)
       const depth = candidates(offset + limit)
 
-      const semantic: Semantic =
+      const meaning: Effect.Effect<Semantic, EmbeddingError | StorageError> =
         wanted === "lexical"
-          ? { mode: wanted, asked: undefined, neighbours: [], notice: undefined }
-          : yield* byMeaning(question, filter, depth).pipe(
+          ? Effect.succeed({ mode: wanted, asked: undefined, neighbours: [], notice: undefined })
+          : byMeaning(question, filter, depth).pipe(
               Effect.map((found): Semantic => ({ ...found, mode: wanted })),
               // A hybrid search goes on without the model, and says so; a semantic one cannot.
               Effect.catchTag("EmbeddingError", (error) =>
@@ -205,10 +205,12 @@ export const make = Effect.gen(function* () {
                     }),
               ),
             )
-      const matches =
+      const words =
         wanted === "semantic"
-          ? []
-          : yield* repository.searchText(terms, { filter, limit: depth * lexicalDepth })
+          ? Effect.succeed([])
+          : repository.searchText(terms, { filter, limit: depth * lexicalDepth })
+      // One waits for the model meanwhile, the other for a thread.
+      const [semantic, matches] = yield* Effect.all([meaning, words], { concurrency: 2 })
       const rankings = {
         nearest: semantic.neighbours,
         beside: yield* beside(semantic, matches.slice(0, depth)),

@@ -55,6 +55,12 @@ export class Storage extends Context.Tag("embedbox/Storage")<
     ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
 
     /**
+     * The rows of a statement that reads and may take long, without stopping the event loop: on a thread of its own, which
+     * sees what is committed. In a transaction, in a database in memory and over a host's client it is run here, as by `read`.
+     */
+    readonly readAside: (statement: Statement) => Effect.Effect<ReadonlyArray<unknown>, StorageError>
+
+    /**
      * Runs `effect` in one transaction that took the write lock at its start. It is run again as a whole while
      * the database is busy, so it must have no effects but those on the database and `afterCommit`. Inside
      * another transaction it is a savepoint and is not replayed by itself. Never fork, embed, sleep or call

@@ -1,6 +1,8 @@
 import { expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { describe } from "vitest"
 import { type Entity, EntityId, EntityType, type JsonObject, keyOf } from "../src/Domain/Entity.js"
@@ -8,9 +10,11 @@ import { Fingerprint } from "../src/Domain/Fingerprint.js"
 import { contentHash, sha256 } from "../src/Domain/Hash.js"
 import { JobId } from "../src/Domain/Job.js"
 import { vectorOf } from "../src/Embedder/Fake.js"
-import { EntityRepository } from "../src/EntityRepository.js"
+import { EntityRepository, make as makeRepository } from "../src/EntityRepository.js"
 import { termsOf } from "../src/Domain/Words.js"
+import type { EntityFilter } from "../src/Domain/Search.js"
 import { Storage } from "../src/Storage.js"
+import * as Sqlite from "../src/Storage/Sqlite.js"
 import { system } from "./support.js"
 import { inARow } from "./support/chunks.js"
 
@@ -316,3 +320,30 @@ describe("what is stored", () => {
       }).pipe(withSystem),
   )
 })
+
+it.scoped("among many texts, words are looked for aside: the event loop is not theirs", () =>
+  Effect.gen(function* () {
+    const store = yield* Layer.build(Sqlite.layer({ filename: ":memory:" }))
+    const storage = Context.get(store, Storage)
+    let aside = 0
+    const counted = Storage.of({
+      ...storage,
+      readAside: (statement) => Effect.suspend(() => (aside++, storage.readAside(statement))),
+    })
+    const repository = yield* Effect.provideService(makeRepository, Storage, counted)
+    const asked = (texts: number, filter: EntityFilter) =>
+      Effect.gen(function* () {
+        yield* storage.sql`DELETE FROM entity_texts`
+        yield* storage.sql`WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < ${texts})
+          INSERT INTO entity_texts (doc, entity_type, entity_id, generation) SELECT n, 'base', n, n FROM counter`
+        aside = 0
+        yield* repository.searchText(termsOf("fox"), { filter, limit: 5 })
+        return aside > 0
+      })
+    expect(yield* asked(100, {})).toBe(false)
+    expect(yield* asked(4_001, {})).toBe(true)
+    // To look into each of them takes longer.
+    expect(yield* asked(1_000, {})).toBe(false)
+    expect(yield* asked(1_000, { metadata: { a: 1 } })).toBe(true)
+  }),
+)

@@ -3,6 +3,8 @@
  * every vector in JavaScript, sqlite-vec, and usearch (approximate). Of each the time of a query, how long the event loop
  * stood still meanwhile, memory, the time to the first answer, and how many of the true first ten it found.
  *
+ * Then whole searches of as many notes, by words, by meaning and by both: see `search/Whole`.
+ *
  *     npm run bench:search [-- --most 100000 --queries 50 --json]
  */
 import Database from "better-sqlite3"
@@ -18,6 +20,7 @@ import * as EntityRepository from "../../src/EntityRepository.js"
 import { Storage } from "../../src/Storage.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import * as VectorIndex from "../../src/VectorIndex.js"
+import * as Whole from "./search/Whole.js"
 import {
   argument,
   median,
@@ -84,7 +87,9 @@ interface Candidate {
   readonly ask: (query: Float32Array) => Effect.Effect<Found, StorageError>
 }
 
+/** What is reachable now: npm starts this with the collector within reach. */
 const megabytes = () => {
+  globalThis.gc?.()
   const { arrayBuffers, external, heapUsed, rss } = process.memoryUsage()
   return { rss: rss / 2 ** 20, own: (heapUsed + external + arrayBuffers) / 2 ** 20 }
 }
@@ -213,7 +218,11 @@ const measure = (candidate: Candidate, queries: ReadonlyArray<Float32Array>, tru
 
 const program = Effect.gen(function* () {
   const folder = yield* temporaryFolder
-  const figures: Array<{ readonly chunks: number; readonly candidates: ReadonlyArray<object> }> = []
+  const figures: Array<{
+    readonly chunks: number
+    readonly candidates: ReadonlyArray<object>
+    readonly whole: ReadonlyArray<object>
+  }> = []
   for (const size of sizes) {
     const vectors = makeVectors(size, 7)
     const queries = makeVectors(queryCount, 7).map((query, at) => {
@@ -239,7 +248,19 @@ const program = Effect.gen(function* () {
           `recall ${one.recallAt10}; ${one.megabytes} MB; ready after ${one.firstMs} ms`,
       )
     }
-    figures.push({ chunks: size, candidates: measured })
+    const whole = yield* Whole.measure(folder, {
+      count: size,
+      dimensions,
+      questions: queryCount,
+      random: makeRandom(7),
+    })
+    for (const one of whole) {
+      say(
+        `  ${one.mode.padEnd(11)} p50 ${one.p50Ms} ms, p99 ${one.p99Ms} ms; loop p99 ${one.loopP99Ms} ms, ` +
+          `max ${one.loopMaxMs} ms; first ${one.firstMs} ms`,
+      )
+    }
+    figures.push({ chunks: size, candidates: measured, whole })
   }
   report({ dimensions, queries: queryCount, sizes: figures })
 })

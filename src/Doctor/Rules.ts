@@ -206,7 +206,7 @@ const Answer = Schema.Struct({
 
 const decode = Schema.decodeUnknown(Schema.NonEmptyArray(Answer))
 
-const statement = ({ broken, over }: Rule) => `
+const textOf = ({ broken, over }: Rule) => `
   WITH broken (entity_type, entity_id, job_id, note) AS MATERIALIZED (${broken})
   SELECT (SELECT count(*) FROM ${over}) AS rows, (SELECT count(*) FROM broken) AS found,
     (SELECT json_group_array(json_object(
@@ -219,7 +219,9 @@ export const checks = (
 ): ReadonlyArray<Pick<Check, "name" | "invariant"> & { readonly run: Effect.Effect<Check, StorageError> }> =>
   rules.map((rule) => {
     const { invariant, message, name } = rule
-    const run = Effect.flatMap(storage.sql.unsafe(statement(rule)), decode).pipe(
+    const { statement } = storage
+    const look = storage.readAside(statement`${statement.literal(textOf(rule))}`)
+    const run = Effect.flatMap(look, decode).pipe(
       Effect.map(
         ([{ found, rows, violations }]): Check => ({
           name,

@@ -94,11 +94,12 @@ const rarity = ({ holders, texts }: { readonly texts: number; readonly holders: 
 /** With so many texts it pays to leave out words that tell nothing: nearly all of the time goes to them. */
 const manyTexts = 1000
 
+/** With so many texts a statement takes a millisecond or two; with more it would be felt, and goes to another thread. */
+const quick = { plain: 4_000, inside: 400 }
+
 const KeyRow = Schema.Struct({ entityType: Entity.fields.entityType, entityId: Entity.fields.id })
 
-const decodeCounts = Schema.decodeUnknown(
-  Schema.Array(Schema.Struct({ texts: Schema.Int, holders: Schema.Int })),
-)
+const decodeCounts = Schema.decodeUnknown(Schema.Array(Schema.Struct({ count: Schema.Int })))
 const decodeMatches = Schema.decodeUnknown(
   Schema.Array(Schema.Struct({ ...KeyRow.fields, bm25: Schema.Finite })),
 )
@@ -152,17 +153,21 @@ export const make = (storage: typeof Storage.Service): Searching => {
   const vectorColumns = statement.part`entry.row, ${keyColumns}, entry.chunk, entry.fingerprint,
     entry.input_hash AS "inputHash", entry.vector`
 
-  /** How many texts there are, and how many have each word. */
-  const counts = (terms: ReadonlyArray<Term>) =>
-    Effect.flatMap(
-      statement`SELECT (SELECT count(*) FROM entity_texts) AS texts,
-          (SELECT count(*) FROM entity_fulltext WHERE entity_fulltext MATCH word.value) AS holders
-        FROM json_each(${JSON.stringify(terms.map(matchOf))}) AS word ORDER BY word.key`,
-      decodeCounts,
-    )
+  /** How many texts have each word. */
+  const holders = (terms: ReadonlyArray<Term>) =>
+    statement`SELECT (SELECT count(*) FROM entity_fulltext WHERE entity_fulltext MATCH word.value) AS count
+      FROM json_each(${JSON.stringify(terms.map(matchOf))}) AS word ORDER BY word.key`
 
-  const matches = (match: string, filter: EntityFilter, limit: number) =>
-    Filter.looksInside(filter)
+  /** Ranked before anything is joined, where the filter allows: a common word may be in most of all texts. */
+  const matches = (match: string, filter: EntityFilter, limit: number) => {
+    if (Filter.isOpen(filter)) {
+      return statement`SELECT ${keyColumns}, ranked.bm25
+        FROM (SELECT rowid AS doc, -bm25(entity_fulltext, 2.0, 1.0) AS bm25 FROM entity_fulltext
+            WHERE entity_fulltext MATCH ${match} ORDER BY bm25 DESC, rowid LIMIT ${limit}) AS ranked
+          JOIN entity_texts AS entry ON entry.doc = ranked.doc
+        ORDER BY ranked.bm25 DESC, entry.doc`
+    }
+    return Filter.looksInside(filter)
       ? statement`SELECT ${keyColumns}, -bm25(entity_fulltext, 2.0, 1.0) AS bm25
           FROM entity_fulltext JOIN entity_texts AS entry ON entry.doc = entity_fulltext.rowid
             LEFT JOIN embedding_boxes AS box ON box.generation = entry.generation
@@ -174,21 +179,26 @@ export const make = (storage: typeof Storage.Service): Searching => {
           FROM entity_fulltext JOIN entity_texts AS entry ON entry.doc = entity_fulltext.rowid
           WHERE entity_fulltext MATCH ${match} AND ${Filter.ofType(statement, filter, "entry.entity_type")}
           ORDER BY bm25 DESC, entry.doc LIMIT ${limit}`
+  }
 
   return {
     searchText: (terms, { filter, limit }) =>
       Effect.gen(function* () {
         if (terms.length === 0) return []
-        const known = yield* counts(terms)
-        const best = known.reduce((sum, one) => sum + most * rarity(one), 0)
-        const there = terms.filter((_, at) => (known[at]?.holders ?? 0) > 0)
-        const telling = terms.filter((_, at) => {
-          const { holders, texts } = known[at] ?? { holders: 0, texts: 0 }
-          return holders > 0 && (texts < manyTexts || holders <= texts / 2)
-        })
+        const [{ count: texts } = { count: 0 }] = yield* Effect.flatMap(
+          storage.read(statement`SELECT count(*) AS count FROM entity_texts`),
+          decodeCounts,
+        )
+        const isQuick = texts <= (Filter.looksInside(filter) ? quick.inside : quick.plain)
+        const rows = isQuick ? storage.read : storage.readAside
+        const known = yield* Effect.flatMap(rows(holders(terms)), decodeCounts)
+        const of = (at: number) => known[at]?.count ?? 0
+        const best = terms.reduce((sum, _, at) => sum + most * rarity({ texts, holders: of(at) }), 0)
+        const there = terms.filter((_, at) => of(at) > 0)
+        const telling = terms.filter((_, at) => of(at) > 0 && (texts < manyTexts || of(at) <= texts / 2))
         const asked = telling.length === 0 ? there : telling
         if (asked.length === 0) return []
-        const found = yield* Effect.flatMap(matches(matchAny(asked), filter, limit), decodeMatches)
+        const found = yield* Effect.flatMap(rows(matches(matchAny(asked), filter, limit)), decodeMatches)
         return found.map((match) => ({ ...match, coverage: Math.min(1, match.bm25 / best) }))
       }).pipe(storage.read),
     vectorsAfter: ({ fingerprint, limit, row }) =>

@@ -3,6 +3,7 @@
  * begin transactions with the write lock, and fail safely; use it, and share its `SqlClient`, wherever you can: two
  * clients on one file in one process only wait for each other. `layerClient` is for a host that must bring its own.
  */
+import { resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
@@ -12,15 +13,17 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { StorageError } from "../Domain/Errors.js"
-import { Storage } from "../Storage.js"
+import { type Statement, Storage } from "../Storage.js"
 import * as FairClient from "./FairClient.js"
 import * as LeanStatement from "./LeanStatement.js"
 import * as Migrations from "./Migrations.js"
 import * as PlainClient from "./PlainClient.js"
+import * as ReadingThread from "./ReadingThread.js"
 import * as Replay from "./Replay.js"
 import * as SqliteConnection from "./SqliteConnection.js"
 import { toStorageError } from "./SqliteErrors.js"
 import * as Step from "./Step.js"
+import * as Traced from "./Traced.js"
 
 /** How long to wait for another process's lock before giving up with "Busy". */
 export const defaultBusyBudget: Duration.DurationInput = "10 seconds"
@@ -75,11 +78,22 @@ const make = (options: SqliteOptions) =>
       Effect.provideService(SqlClient.SqlClient, client.sql),
     )
 
+    const thread = SqliteConnection.isInMemory(options.filename)
+      ? undefined
+      : yield* ReadingThread.make(resolve(options.filename))
+    const aside = (statement: Statement) =>
+      Effect.contextWithEffect((context: Context.Context<never>) =>
+        thread === undefined || client.isInside(context)
+          ? client.ignoringOthers(statement)
+          : thread.rows(...statement.compile()),
+      )
+
     const storage = Storage.of({
       sql: client.sql,
       statement: client.statement,
       isInside: Effect.contextWith(client.isInside),
       read: (effect) => replay(client.ignoringOthers(effect)),
+      readAside: (statement) => replay(aside(statement)).pipe(Traced.span("Storage.readAside")),
       write: (effect) => replay(client.sql.withTransaction(effect)),
       transact: (step) => bordered(step, replay(client.transact(step)), file),
       query: (step) => bordered(step, replay(client.ignoringOthers(client.query(step))), file),
@@ -120,6 +134,7 @@ export const layerClient = (
         statement: LeanStatement.plain(sql),
         isInside: Effect.contextWith(PlainClient.isInside),
         read: replay,
+        readAside: replay,
         write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
         transact: (step) => bordered(step, replay(PlainClient.withTransaction(sql, step)), file),
         query: (step) => bordered(step, replay(step), file),

@@ -36,7 +36,8 @@ export interface SafeConnection extends Connection {
   readonly discard: (reason: StorageError) => void
 }
 
-const isInMemory = (filename: string) => filename === "" || filename === ":memory:"
+/** Nobody else can see such a database. */
+export const isInMemory = (filename: string) => filename === "" || filename === ":memory:"
 
 /** How errors name a database. */
 export const nameOf = (filename: string): string =>

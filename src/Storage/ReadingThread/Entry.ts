@@ -1,0 +1,42 @@
+/**
+ * The entry of the thread that reads: it answers one question after the other until it is ended. It imports little, since
+ * whoever asks first waits for it. The connection is opened by the first question and not before, so that a file that
+ * cannot be opened is the answer to a question and not the death of the thread.
+ */
+import { parentPort, workerData } from "node:worker_threads"
+import Database from "better-sqlite3"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import type { Answer, Question } from "./Protocol.js"
+
+/** Half of it for itself, since it only ever reads what the other connection has just read or written as well. */
+const pragmas = ["busy_timeout = 10", "cache_size = -32768", "temp_store = MEMORY", "query_only = ON"]
+
+let opened: Database.Database | undefined
+
+const connection = () => {
+  if (opened !== undefined) return opened
+  const database = new Database(String(workerData), { fileMustExist: true, readonly: true })
+  for (const pragma of pragmas) database.pragma(pragma)
+  opened = database
+  return database
+}
+
+const rows = ({ params, sql }: Question) =>
+  Either.try(() =>
+    connection()
+      .prepare<Array<unknown>, unknown>(sql)
+      .all(...params),
+  )
+
+const answer = (question: Question): Answer =>
+  Either.match(rows(question), {
+    onRight: (rows) => ({ id: question.id, rows }),
+    onLeft: (cause) => ({
+      id: question.id,
+      code: Predicate.isRecord(cause) && typeof cause["code"] === "string" ? cause["code"] : "",
+      message: cause instanceof Error ? cause.message : String(cause),
+    }),
+  })
+
+parentPort?.on("message", (question: Question) => parentPort?.postMessage(answer(question)))
