@@ -6,6 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -64,7 +65,7 @@ export class Reembedding extends Context.Tag("embedbox/Reembedding")<
   {
     /** Embeds a few entities to see how long it takes; stores nothing. */
     readonly plan: Effect.Effect<Plan, EmbeddingError | StorageError>
-    /** Does it, and tells how far it is after every batch. Waits while the queue is paused. */
+    /** Does it, and tells how far it is after every batch. Waits while the queue is paused, and lets new notes go first. */
     readonly run: (
       report?: (progress: Progress) => Effect.Effect<void>,
     ) => Effect.Effect<Outcome, EmbeddingError | StorageError>
@@ -76,6 +77,9 @@ const batchSize = 16
 
 /** Entities whose cost is measured. */
 const sampleSize = 16
+
+/** While notes wait in the queue it rests after a batch, so many times as long as that took: they go first. */
+const politeness = 3
 
 /** Vectors that one transaction removes. */
 const dropSize = 500
@@ -105,6 +109,12 @@ export const make = Effect.gen(function* () {
     while: ({ paused }) => paused,
     schedule: Schedule.spaced("1 second"),
   })
+
+  /** Bulk work gives way to new notes, and is not held up for ever by them, nor by a queue that nobody works on. */
+  const giveWay = (took: Duration.Duration) =>
+    Effect.flatMap(queue.workAhead, ({ ready }) =>
+      ready ? Effect.sleep(Duration.times(took, politeness)) : Effect.void,
+    )
 
   const embed = (entities: ReadonlyArray<Entity>) => chunker.embed(entities, configured)
 
@@ -186,12 +196,14 @@ export const make = Effect.gen(function* () {
         const { covered, entities: total } = yield* repository.coverage(to)
         let done = covered
         let after: readonly [string, string] = start
+        let took = Duration.zero
         while (true) {
-          yield* resumed
+          yield* Effect.zipRight(giveWay(took), resumed)
           const { last, rows } = yield* lacking(after, batchSize)
           if (last === undefined) break
           after = [last.entityType, last.entityId]
-          const failed = yield* advance(rows)
+          const [lasted, failed] = yield* Effect.timed(advance(rows))
+          took = lasted
           refused.push(...failed)
           done += rows.length - failed.length
           embedded += rows.length - failed.length

@@ -1,8 +1,7 @@
 import { expect, it } from "@effect/vitest"
-import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Fiber from "effect/Fiber"
 import { describe } from "vitest"
@@ -12,33 +11,15 @@ import * as Fake from "../src/Embedder/Fake.js"
 import { EmbeddingQueue } from "../src/EmbeddingQueue.js"
 import { EntityRepository } from "../src/EntityRepository.js"
 import { EntityService } from "../src/EntityService.js"
-import * as Models from "../src/Models.js"
 import { Reembedding } from "../src/Reembedding.js"
-import { Storage } from "../src/Storage.js"
 import { embedAll } from "./EntityService/fixtures.js"
 import { checkInvariants } from "./invariants.js"
 import { idsOf, search, store } from "./Search/fixtures.js"
-import { settle, system, temporaryDatabase } from "./support.js"
-
-const seedIn = (fingerprint: string) => Number(/seed-(\d+)/.exec(fingerprint)?.[1] ?? 0)
-
-/** Every fake there was, told by its seed. */
-const formerFakes = Layer.succeed(Models.FormerModels, {
-  find: (fingerprint) =>
-    Effect.map(Effect.scoped(Layer.build(Fake.layerWith({ seed: seedIn(fingerprint) }))), (context) =>
-      Option.some({ ...Context.get(context, Embedder), fingerprint }),
-    ),
-})
+import { passTimeUntil, settle, system, temporaryDatabase } from "./support.js"
+import { seedIn, seeds, slowSystemOf, systemOf } from "./support/models.js"
 
 /** The whole system, as a process that is configured with this model. */
-const under = (filename: string, seed: number) =>
-  Effect.provide(system({ filename, fake: { seed } }).pipe(Layer.provide(formerFakes)))
-
-const seeds = Effect.flatMap(
-  Storage,
-  ({ sql }) => sql<{ readonly fingerprint: string; readonly vectors: number }>`
-    SELECT fingerprint, count(*) AS vectors FROM entity_vectors GROUP BY fingerprint ORDER BY fingerprint`,
-).pipe(Effect.map((rows) => rows.map(({ fingerprint, vectors }) => [seedIn(fingerprint), vectors])))
+const under = (filename: string, seed: number) => Effect.provide(systemOf(filename, seed))
 
 /** I2 and its like hold, whatever the models. */
 const inOrder = Effect.map(checkInvariants(), ({ violations }) => expect(violations).toEqual([]))
@@ -100,9 +81,7 @@ describe("reembedding", () => {
     Effect.gen(function* () {
       const filename = yield* temporaryDatabase
       yield* store(notes).pipe(under(filename, 1))
-      const context = yield* Layer.build(
-        system({ filename, fake: { seed: 2 } }).pipe(Layer.provide(formerFakes)),
-      )
+      const context = yield* Layer.build(systemOf(filename, 2))
       yield* Effect.gen(function* () {
         const service = yield* Reembedding
         const seen: Array<unknown> = []
@@ -202,6 +181,34 @@ describe("reembedding", () => {
         expect(yield* Fiber.join(fiber)).toMatchObject({ changed: true })
       }).pipe(under(filename, 2))
     }),
+  )
+
+  it.scoped(
+    "new notes go first: while some wait, it rests between its batches, and goes on all the same",
+    () =>
+      Effect.gen(function* () {
+        const filename = yield* temporaryDatabase
+        const many = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`n${i}`, `note number ${i}`]))
+        yield* store(many).pipe(under(filename, 1))
+        /** When each of three batches was done, in seconds, by a model that takes a second for one. */
+        const pace = Effect.gen(function* () {
+          const service = yield* Reembedding
+          const start = yield* Clock.currentTimeMillis
+          const done: Array<number> = []
+          const fiber = yield* Effect.fork(
+            service.run(() =>
+              Effect.map(Clock.currentTimeMillis, (now) => void done.push((now - start) / 1000)),
+            ),
+          )
+          yield* passTimeUntil(Effect.map(fiber.status, (status) => status._tag === "Done"))
+          return done
+        })
+        expect(yield* Effect.provide(pace, slowSystemOf(filename, 2))).toEqual([1, 2, 3])
+        yield* Effect.gen(function* () {
+          yield* Effect.flatMap(EntityService, (service) => service.createEntity({ content: "waits" }))
+          expect(yield* pace).toEqual([1, 5, 9])
+        }).pipe(Effect.provide(slowSystemOf(filename, 3)))
+      }),
   )
 
   it.scoped("a worker that has not heard of the change stores nothing under the former model", () =>

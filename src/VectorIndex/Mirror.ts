@@ -1,7 +1,7 @@
 /**
  * The vectors of one fingerprint in memory, as far as the memory allows, brought up to date before each look: rows are
  * numbered in the order of their commits and never change, so what is new has a higher number, and what is gone is met
- * when it is looked up. Gone rows are swept out when they may be half of all.
+ * when it is looked up. Gone rows are swept out when they may be half of all, or when they may take the room of others.
  */
 import * as Effect from "effect/Effect"
 import type { StorageError } from "../Domain/Errors.js"
@@ -17,7 +17,7 @@ const pageSize = 512
 const sweepSize = 8_192
 
 /** So few are not worth a sweep. */
-const fewest = 8_192
+export const fewest = 8_192
 
 /** How near each vector may be to a query: never nearer. */
 export interface Bounds {
@@ -45,6 +45,9 @@ export const make = (
   let size = 0
   let damaged = 0
   let sizeAfterSweep = 0
+  /** Vectors without room, at the last look and at the one before the last sweep. */
+  let outside = 0
+  let outsideBeforeSweep = 0
   const lock = Effect.unsafeMakeSemaphore(1)
 
   const roomy = () => {
@@ -77,10 +80,10 @@ export const make = (
       yield* turn
     }
     sizeAfterSweep = size
+    outsideBeforeSweep = outside
   })
 
-  /** Takes in what was stored since. */
-  const refresh = Effect.gen(function* () {
+  const takeIn = Effect.gen(function* () {
     while (size < most) {
       const limit = Math.min(pageSize, most - size)
       const page = yield* repository.vectorsAfter({ fingerprint, row: lastRow, limit })
@@ -91,8 +94,14 @@ export const make = (
       lastRow = page.at(-1)?.row ?? lastRow
       if (page.length < limit) break
     }
-    if (size > fewest && size > 2 * sizeAfterSweep && sizeAfterSweep > 0) yield* sweep
-    else if (sizeAfterSweep === 0) sizeAfterSweep = size
+  })
+
+  /** Takes in what was stored since, and lets go of what is gone. */
+  const refresh = Effect.gen(function* () {
+    yield* takeIn
+    if (sizeAfterSweep === 0) sizeAfterSweep = size
+    const mayBeHalf = size > fewest && size > 2 * sizeAfterSweep
+    if (mayBeHalf || outside > outsideBeforeSweep + fewest) yield* Effect.zipRight(sweep, takeIn)
   }).pipe(lock.withPermits(1))
 
   /** What the memory has no room for: read and compared each time, page by page. */
@@ -114,6 +123,7 @@ export const make = (
         row = page.at(-1)?.row ?? row
         isMore = page.length === pageSize
       }
+      outside = rows.length
       return { rows, similarities }
     })
 

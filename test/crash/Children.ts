@@ -94,3 +94,15 @@ export const client = (given: {
     output: given.output,
     readyWhen: "ready",
   })
+
+/** Changes the model of a database; at work as soon as the first notes are embedded anew. */
+export const reembedder = (given: {
+  readonly database: string
+  readonly seed: number
+  readonly output: string
+}) =>
+  start("reembedder.ts", [given.database, String(given.seed)], {
+    database: given.database,
+    output: given.output,
+    readyWhen: "at ",
+  })
