@@ -12,7 +12,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Chunker } from "./Chunker.js"
-import { type Entity, keyOf } from "./Domain/Entity.js"
+import { type Entity, type EntityKey, keyOf } from "./Domain/Entity.js"
 import type { EmbeddingError, StorageError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
@@ -27,7 +27,7 @@ export interface Plan {
   /** Entities that lack vectors of the configured model, of all that are stored. */
   readonly entities: number
   readonly stored: number
-  /** About so many chunks and tokens, by a sample of the entities. */
+  /** About so many chunks and tokens, by a fair sample of the entities and the length of all. */
   readonly chunks: number
   readonly tokens: number
   /** About so long, by the time that the sample took. */
@@ -97,12 +97,17 @@ export const make = Effect.gen(function* () {
   const { configured } = models
   const to = configured.fingerprint
 
-  /** Entities that lack the new vectors, after a key. What cannot be read is the doctor's. */
+  /** What is stored of these. What cannot be read is the doctor's. */
+  const readable = (keys: ReadonlyArray<EntityKey>) =>
+    Effect.map(keys.length === 0 ? Effect.succeed([]) : repository.findAll(keys), (rows) =>
+      rows.flatMap((row) => (Either.isRight(row) ? [row.right] : [])),
+    )
+
+  /** Entities that lack the new vectors, after a key. */
   const lacking = (after: readonly [string, string], limit: number) =>
     Effect.gen(function* () {
       const keys = yield* repository.lacking({ fingerprint: to, after, limit })
-      const rows = keys.length === 0 ? [] : yield* repository.findAll(keys)
-      return { rows: rows.flatMap((row) => (Either.isRight(row) ? [row.right] : [])), last: keys.at(-1) }
+      return { rows: yield* readable(keys), last: keys.at(-1) }
     })
 
   const resumed = Effect.repeat(queue.workAhead, {
@@ -165,14 +170,16 @@ export const make = Effect.gen(function* () {
     const { covered, entities: stored } = yield* repository.coverage(to)
     const from = yield* models.searched
     const entities = stored - covered
-    const { rows } = yield* lacking(start, sampleSize)
+    const { keys, length } = yield* repository.sampleLacking({ fingerprint: to, size: sampleSize })
+    const rows = yield* readable(keys)
     const none: Plan = { from, to, stored, entities, chunks: 0, tokens: 0, millis: 0 }
     if (rows.length === 0) return none
     yield* configured.prepare ?? Effect.void
     const begin = yield* Clock.currentTimeMillis
     const chunks = (yield* embed(rows.map(({ entity }) => entity))).flat()
     const millis = (yield* Clock.currentTimeMillis) - begin
-    const whole = (sample: number) => Math.round((sample / rows.length) * entities)
+    const sampled = rows.reduce((sum, { entity }) => sum + entity.content.length, 0)
+    const whole = (sample: number) => Math.round((sample / Math.max(1, sampled)) * length)
     const characters = chunks.reduce((sum, { heading, text }) => sum + heading.length + text.length, 0)
     return {
       ...none,

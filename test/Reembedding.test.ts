@@ -77,6 +77,21 @@ describe("reembedding", () => {
     }),
   )
 
+  it.scoped("knows long notes behind short ones", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryDatabase
+      const short = Array.from({ length: 20 }, (_, i) => [`a${i}`, "twenty letters each "] as const)
+      const long = Array.from({ length: 20 }, (_, i) => [`b${i}`, "word ".repeat(1_000)] as const)
+      yield* store(Object.fromEntries([...short, ...long])).pipe(under(filename, 1))
+      yield* Effect.gen(function* () {
+        const { chunks, tokens } = yield* Effect.flatMap(Reembedding, (service) => service.plan)
+        // Within a third of what they are: 20 and 120 chunks, 100,400 characters at four a token.
+        expect(Math.abs(tokens / 25_100 - 1)).toBeLessThan(0.34)
+        expect(Math.abs(chunks / 140 - 1)).toBeLessThan(0.34)
+      }).pipe(under(filename, 2))
+    }),
+  )
+
   it.scoped("builds beside what is searched, changes over when nothing is missing, then drops the old", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryDatabase

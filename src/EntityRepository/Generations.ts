@@ -43,6 +43,11 @@ export interface Generations {
     readonly after: readonly [entityType: string, entityId: string]
     readonly limit: number
   }) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
+  /** A fair sample of those keys, and how many characters of content all of those entities have together. */
+  readonly sampleLacking: (sample: {
+    readonly fingerprint: Fingerprint
+    readonly size: number
+  }) => Effect.Effect<{ readonly keys: ReadonlyArray<EntityKey>; readonly length: number }, StorageError>
   /** From now on this one is built. */
   readonly beginNext: (fingerprint: Fingerprint) => Effect.Effect<void, StorageError>
   /** Stores vectors beside those that are searched; not for an entity that was written meanwhile. */
@@ -62,6 +67,7 @@ const decodeKeys = Schema.decodeUnknown(
 const decodeCoverage = Schema.decodeUnknown(
   Schema.NonEmptyArray(Schema.Struct({ entities: Schema.Int, covered: Schema.Int, chunks: Schema.Int })),
 )
+const decodeLength = Schema.decodeUnknown(Schema.NonEmptyArray(Schema.Struct({ length: Schema.Int })))
 
 export const make = (storage: typeof Storage.Service) => {
   const { statement } = storage
@@ -123,6 +129,24 @@ export const make = (storage: typeof Storage.Service) => {
           ORDER BY entity_type, entity_id LIMIT ${limit}`,
         decodeKeys,
       ).pipe(storage.read),
+    sampleLacking: ({ fingerprint, size }) =>
+      Effect.gen(function* () {
+        // Hashes are as good as drawn by lot, and the same every time.
+        const keys = yield* Effect.flatMap(
+          storage.readAside(
+            statement`SELECT entity_type AS "entityType", entity_id AS "entityId" FROM entities
+              WHERE ${isLacking(fingerprint)} ORDER BY content_hash LIMIT ${size}`,
+          ),
+          decodeKeys,
+        )
+        const [{ length }] = yield* Effect.flatMap(
+          storage.readAside(
+            statement`SELECT coalesce(sum(length(content)), 0) AS length FROM entities WHERE ${isLacking(fingerprint)}`,
+          ),
+          decodeLength,
+        )
+        return { keys, length }
+      }).pipe(storage.read),
     beginNext: (fingerprint) =>
       Effect.asVoid(
         statement`INSERT INTO vector_generations (state, fingerprint) VALUES ('next', ${fingerprint})
