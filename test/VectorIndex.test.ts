@@ -11,6 +11,7 @@ import type { EntityFilter } from "../src/Domain/Search.js"
 import * as Index from "../src/VectorIndex.js"
 import { VectorIndex } from "../src/VectorIndex.js"
 import { system } from "./support.js"
+import * as Random from "./support/Random.js"
 import { plainChunk } from "./support/chunks.js"
 
 const dimensions = 6
@@ -18,18 +19,7 @@ const wanted = Fingerprint.make("wanted")
 const other = Fingerprint.make("other")
 const types = ["a", "b", "c"].map((type) => EntityType.make(type))
 
-/** mulberry32: hundreds of vectors from one number that can be told when a run fails. */
-const makeRandom = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
-
-const makeUnit = (random: () => number) => {
+const makeUnit = ({ next: random }: Random.Random) => {
   // Coarse, so that there are ties.
   const values = Array.from({ length: dimensions }, () => Math.round(random() * 6 - 3) || 1)
   const length = Math.hypot(...values)
@@ -49,17 +39,17 @@ it.effect.prop(
       const repository = yield* EntityRepository
       const index = yield* VectorIndex
       const storage = yield* Storage
-      const random = makeRandom(seed)
+      const random = Random.make(seed)
       const query = makeUnit(random)
       const best = new Map<string, number>()
       const fill = Effect.forEach(
         Array.from({ length: entities }, (_, i) => i),
         (i) => {
           // Ids that collide between types, and a few chunks each.
-          const entityType = types[Math.floor(random() * types.length)] ?? types[0]!
+          const entityType = types[random.below(types.length)] ?? types[0]!
           const entityId = EntityId.make(`n${i % (entities - 20)}`)
-          const fingerprint = random() < 0.1 ? other : wanted
-          const chunks = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, chunk) => ({
+          const fingerprint = random.next() < 0.1 ? other : wanted
+          const chunks = Array.from({ length: 1 + random.below(4) }, (_, chunk) => ({
             ...plainChunk(`${chunk}`),
             fingerprint: wanted,
             vector: makeUnit(random),

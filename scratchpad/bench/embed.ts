@@ -18,7 +18,6 @@ import * as FastEmbed from "../../src/Embedder/FastEmbed.js"
 import * as Grouping from "../../src/Embedder/Grouping.js"
 import { type BundledName, models } from "../../src/Embedder/models.js"
 import * as Processes from "../../src/Embedder/Processes.js"
-import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Config from "../../src/Shell/Config.js"
@@ -27,6 +26,7 @@ import * as Folders from "./embed/folders.js"
 import * as Rival from "./embed/rival.js"
 import * as Tokens from "./embed/tokens.js"
 import {
+  allStored,
   argument,
   median,
   percentile,
@@ -73,7 +73,6 @@ const pipeline = (texts: ReadonlyArray<string>, database: string, settings: Conf
       settings: { ...settings, database },
     })
     return yield* Effect.gen(function* () {
-      const queue = yield* EmbeddingQueue
       const service = yield* EntityService
       const latencies: Array<number> = []
       const asking = yield* Effect.fork(
@@ -87,12 +86,7 @@ const pipeline = (texts: ReadonlyArray<string>, database: string, settings: Conf
         timed(
           Effect.gen(function* () {
             yield* service.createEntities(texts.map((content, at) => ({ id: `note-${at}`, content })))
-            while (true) {
-              const { failed, pending, processing } = yield* queue.getStats
-              if (failed > 0) return yield* Effect.dieMessage(`${failed} notes failed`)
-              if (pending + processing === 0) return
-              yield* Effect.sleep("20 millis")
-            }
+            yield* allStored("20 millis")
           }),
         ),
       )

@@ -18,13 +18,13 @@ import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import * as Vector from "../../src/Domain/Vector.js"
 import { searchable } from "../../src/Domain/Words.js"
 import { Embedder } from "../../src/Embedder.js"
-import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as EmbeddingWorker from "../../src/EmbeddingWorker.js"
 import * as EntityService from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import * as Bare from "./queue/bare.js"
 import {
+  allStored,
   argument,
   median,
   notes,
@@ -82,15 +82,7 @@ const created = (outcomes: ReadonlyArray<Either.Either<unknown, { readonly messa
     discard: true,
   })
 
-const drained = Effect.gen(function* () {
-  const queue = yield* EmbeddingQueue.EmbeddingQueue
-  while (true) {
-    const { failed, pending, processing } = yield* queue.getStats
-    if (failed > 0) return yield* Effect.dieMessage(`${failed} notes failed`)
-    if (pending + processing === 0) return
-    yield* Effect.sleep("2 millis")
-  }
-})
+const drained = allStored("2 millis")
 
 const worker = (settings: Partial<EmbeddingWorker.Settings> = {}) =>
   EmbeddingWorker.make({ batchSize: batch, concurrency: 1, pollInterval: "5 millis", ...settings })

@@ -14,11 +14,11 @@ import * as BundledModel from "../../src/Embedder/BundledModel.js"
 import type { Lane } from "../../src/Embedder/Lanes.js"
 import { defaultModel, models } from "../../src/Embedder/models.js"
 import * as Session from "../../src/Embedder/Session.js"
-import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Config from "../../src/Shell/Config.js"
 import {
+  allStored,
   argument,
   notes,
   percentile,
@@ -48,16 +48,6 @@ const summary = (
   eventLoopMaxMs: round(loop.max),
 })
 
-const allStored = Effect.gen(function* () {
-  const queue = yield* EmbeddingQueue
-  while (true) {
-    const { failed, pending, processing } = yield* queue.getStats
-    if (failed > 0) return yield* Effect.dieMessage(`${failed} notes failed`)
-    if (pending + processing === 0) return
-    yield* Effect.sleep("50 millis")
-  }
-})
-
 /** Creates note after note while the worker embeds them, and goes on measuring until the last one is stored. */
 const embedbox = Effect.gen(function* () {
   const service = yield* EntityService
@@ -75,7 +65,7 @@ const embedbox = Effect.gen(function* () {
             Effect.zipLeft(Effect.sleep(pause)),
           ),
         )
-        yield* allStored
+        yield* allStored("50 millis")
         return creates
       }),
     ),

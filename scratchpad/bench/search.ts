@@ -23,6 +23,7 @@ import * as VectorIndex from "../../src/VectorIndex.js"
 import * as Whole from "./search/Whole.js"
 import {
   argument,
+  makeRandom,
   median,
   percentile,
   report,
@@ -38,17 +39,6 @@ const most = argument("most", 100_000)
 const queryCount = argument("queries", 50)
 const sizes = [1_000, 10_000, 100_000].filter((size) => size <= most)
 const fingerprint = Fingerprint.make("bench")
-
-/** mulberry32: the same vectors in every run. */
-const makeRandom = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 const normal = (random: () => number) =>
   Math.sqrt(-2 * Math.log(random() || 1e-9)) * Math.cos(2 * Math.PI * random())

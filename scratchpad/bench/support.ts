@@ -1,10 +1,12 @@
 /** What the benchmarks share: arguments, percentiles, the delay of the event loop, and real text to work on. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import { createRequire } from "node:module"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
+import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 
 /** `--json`: the last line printed is one object. */
 export const wantsJson = process.argv.includes("--json")
@@ -65,6 +67,29 @@ export const withLoopDelay = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       })),
     (monitor) => Effect.sync(() => void monitor.disable()),
   )
+
+/** mulberry32: the same numbers from 0 to 1 in every run. */
+export const makeRandom = (seed: number) => {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+/** Waits until everything is embedded, looking so often. */
+export const allStored = (every: Duration.DurationInput) =>
+  Effect.gen(function* () {
+    const queue = yield* EmbeddingQueue
+    while (true) {
+      const { failed, pending, processing } = yield* queue.getStats
+      if (failed > 0) return yield* Effect.dieMessage(`${failed} notes failed`)
+      if (pending + processing === 0) return
+      yield* Effect.sleep(every)
+    }
+  })
 
 /** A folder that goes with the scope. */
 export const temporaryFolder = Effect.acquireRelease(

@@ -22,7 +22,7 @@ import { checkInvariants, type Violation } from "../invariants.js"
 import { system } from "../support.js"
 import * as Children from "./Children.js"
 import * as Log from "./Log.js"
-import * as Random from "./Random.js"
+import * as Random from "../support/Random.js"
 
 export interface Options {
   /** Kills. */

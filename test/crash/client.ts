@@ -14,7 +14,7 @@ import * as Fs from "node:fs"
 import { EntityService } from "../../src/EntityService.js"
 import { system } from "../support.js"
 import { type Kind, type Line, now, textOf } from "./Log.js"
-import * as Random from "./Random.js"
+import * as Random from "../support/Random.js"
 
 const [database = "", log = "", client = "", seed = "0"] = process.argv.slice(2)
 

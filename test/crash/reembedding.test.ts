@@ -14,7 +14,7 @@ import { idsOf, search, store } from "../Search/fixtures.js"
 import { temporaryFolder } from "../support.js"
 import { seeds, systemOf } from "../support/models.js"
 import * as Children from "./Children.js"
-import * as Random from "./Random.js"
+import * as Random from "../support/Random.js"
 
 const seed = Number(process.env["EMBEDBOX_CRASH_SEED"] ?? process.hrtime.bigint() % 1_000_000n)
 const noteCount = 60

@@ -8,11 +8,10 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Path from "node:path"
 import * as Fake from "../../../src/Embedder/Fake.js"
-import { EmbeddingQueue } from "../../../src/EmbeddingQueue.js"
 import { EntityService } from "../../../src/EntityService.js"
 import * as Shell from "../../../src/Shell.js"
 import * as Config from "../../../src/Shell/Config.js"
-import { median, paragraphs, percentile, round, timed, withLoopDelay } from "../support.js"
+import { allStored, median, paragraphs, percentile, round, timed, withLoopDelay } from "../support.js"
 
 const wordsPerNote = 80
 const wordsPerQuestion = 8
@@ -24,16 +23,6 @@ const makeWriter = (random: () => number) => {
   return (count: number) =>
     Array.from({ length: count }, () => words[Math.floor(random() * words.length)] ?? "").join(" ")
 }
-
-const allStored = Effect.gen(function* () {
-  const queue = yield* EmbeddingQueue
-  while (true) {
-    const { failed, pending, processing } = yield* queue.getStats
-    if (failed > 0) return yield* Effect.dieMessage(`${failed} notes failed`)
-    if (pending + processing === 0) return
-    yield* Effect.sleep("50 millis")
-  }
-})
 
 /** Searches `count` notes in each mode and answers what a question cost. */
 export const measure = (
@@ -59,7 +48,7 @@ export const measure = (
         Array.from({ length: size }, (_, at) => ({ id: `note-${from + at}`, content: write(wordsPerNote) })),
       )
     }
-    yield* allStored
+    yield* allStored("50 millis")
     const asked = Array.from({ length: questions }, () => write(wordsPerQuestion))
     const modes = ["lexical", "semantic", "hybrid"] as const
     return yield* Effect.forEach(modes, (mode) =>
