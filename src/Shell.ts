@@ -75,13 +75,17 @@ export const queue = (
     InterfaceBoard.layer,
   )
 
+const mebibyte = 1024 * 1024
+
 /** All services; nothing runs in the background. */
 export const services = (
-  settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting">,
+  settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting" | "indexMemory">,
 ): Layer.Layer<Services, never, Foundation> =>
   EntityService.layer.pipe(
     Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
-    Layer.provideMerge(Layer.merge(VectorIndex.layer, EntityOverlay.layer)),
+    Layer.provideMerge(
+      Layer.merge(VectorIndex.layerWith({ maxBytes: settings.indexMemory * mebibyte }), EntityOverlay.layer),
+    ),
     Layer.provideMerge(Chunker.layer),
     Layer.provideMerge(Layer.provideMerge(Models.layer, queue(settings))),
   )

@@ -73,7 +73,7 @@ const instant = (reached: Reached) =>
   )
 
 const system = (filename: string, reached: Reached = () => {}) =>
-  Shell.services({ leaseDuration: Duration.seconds(30), maxWaiting: Number.POSITIVE_INFINITY }).pipe(
+  Shell.services({ leaseDuration: Duration.seconds(30), maxWaiting: Number.POSITIVE_INFINITY, indexMemory: 512 }).pipe(
     Layer.provideMerge(Layer.merge(Sqlite.layer({ filename }), instant(reached))),
   )
 

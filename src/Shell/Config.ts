@@ -105,6 +105,7 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     busyBudget: of("busyBudget"),
     maxWaiting: of("maxWaiting"),
     vectorCache: of("vectorCache"),
+    indexMemory: of("indexMemory"),
     logFormat: of("logFormat"),
     logLevel: of("logLevel"),
     matrixHomeserver: of("matrixHomeserver"),

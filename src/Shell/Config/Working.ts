@@ -24,6 +24,7 @@ export interface Settings {
   readonly maxWaiting: number
   /** Vectors that are kept by their text. */
   readonly vectorCache: number
+  readonly indexMemory: number
 }
 
 export const settings: TableOf<Settings> = {
@@ -116,5 +117,12 @@ export const settings: TableOf<Settings> = {
     meaning:
       "How many vectors are kept by their text, so that copies, renames and reverts are not embedded again; a thousand take 1.7 MB of the database. 0: none.",
     value: Values.count(0, 100_000_000),
+  },
+  indexMemory: {
+    variable: "EMBEDBOX_INDEX_MEMORY",
+    fallback: "512",
+    meaning:
+      "Megabytes of memory for searching by meaning, taken as notes need them: 0.4 KB a chunk with the default model. Chunks beyond are read from the database by every question.",
+    value: Values.count(1, 1_048_576),
   },
 }
