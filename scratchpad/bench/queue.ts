@@ -73,9 +73,11 @@ const instant = (reached: Reached) =>
   )
 
 const system = (filename: string, reached: Reached = () => {}) =>
-  Shell.services({ leaseDuration: Duration.seconds(30), maxWaiting: Number.POSITIVE_INFINITY, indexMemory: 512 }).pipe(
-    Layer.provideMerge(Layer.merge(Sqlite.layer({ filename }), instant(reached))),
-  )
+  Shell.services({
+    leaseDuration: Duration.seconds(30),
+    maxWaiting: Number.POSITIVE_INFINITY,
+    indexMemory: 512,
+  }).pipe(Layer.provideMerge(Layer.merge(Sqlite.layer({ filename }), instant(reached))))
 
 const created = (outcomes: ReadonlyArray<Either.Either<unknown, { readonly message: string }>>) =>
   Effect.forEach(outcomes, Either.match({ onLeft: Effect.die, onRight: () => Effect.void }), {
