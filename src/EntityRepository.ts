@@ -78,6 +78,8 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
       readonly indexText: (entity: Entity, generation: number) => Step.Step<void, StorageError>
       /** The same for several of different keys, all in one transaction. */
       readonly indexTexts: (versions: ReadonlyArray<Version>) => Step.Step<void, StorageError>
+      /** What is stored under a key goes to that of this version, which nothing is stored under; its vectors stay. */
+      readonly move: (from: EntityKey, to: StoredEntity) => Effect.Effect<void, StorageError>
       /** Row, vectors and full-text. False when there was no row (full-text goes in any case). */
       readonly remove: (key: EntityKey) => Effect.Effect<boolean, StorageError>
     }
@@ -233,6 +235,14 @@ export const make = Effect.gen(function* () {
       return rows.length === 1
     }).pipe(storage.write)
 
+  const move = (from: EntityKey, to: StoredEntity) =>
+    Effect.gen(function* () {
+      yield* storeUnembedded(to)
+      yield* sql`UPDATE entity_vectors SET entity_type = ${to.entity.entityType}, entity_id = ${to.entity.id}
+        WHERE ${isOf(from)}`
+      yield* remove(from)
+    }).pipe(storage.write)
+
   return EntityRepository.of({
     find: (key) => first(statement`SELECT ${columns} FROM entities WHERE ${isOf(key)}`),
     findAll: (keys) =>
@@ -260,6 +270,7 @@ export const make = Effect.gen(function* () {
     storeUnembedded,
     indexText: (entity, generation) => indexTexts([{ entity, generation }]),
     indexTexts,
+    move,
     remove,
     ...Searching.make(storage),
     ...generations.service,

@@ -34,6 +34,7 @@ import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
 import { EntityRepository } from "./EntityRepository.js"
 import * as IndexStatus from "./EntityService/IndexStatus.js"
 import * as Jobs from "./EntityService/Jobs.js"
+import * as Moving from "./EntityService/Moving.js"
 import * as Writing from "./EntityService/Writing.js"
 import type { CreateOptions, Intent, WriteReceipt } from "./EntityService/Writing.js"
 import type { Models } from "./Models.js"
@@ -48,6 +49,12 @@ export interface ListOptions {
   readonly after?: { readonly entityType: string; readonly entityId: string } | undefined
   /** Default 100, at most 1000. */
   readonly limit?: number | undefined
+}
+
+/** What a caller may say about many writes. */
+export interface UpsertOptions extends CreateOptions {
+  /** What becomes of metadata that an input does not speak of. Default `replace`: it goes. */
+  readonly metadata?: "replace" | "merge" | undefined
 }
 
 type BadRead = AmbiguousEntityId | StorageError
@@ -88,12 +95,28 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       input: EntityInput,
       options?: CreateOptions,
     ) => Effect.Effect<WriteReceipt, BadWrite>
+    /**
+     * The same for many, as `createEntities` does it: in their order, in bounded transactions, each with an answer of its
+     * own. With `metadata: "merge"`, metadata that an input does not speak of is kept.
+     */
+    readonly upsertEntities: (
+      inputs: ReadonlyArray<EntityInput>,
+      options?: UpsertOptions,
+    ) => Effect.Effect<ReadonlyArray<BulkOutcome<WriteReceipt>>>
     /** Changes some fields of an entity that exists. */
     readonly updateEntity: (
       entityId: string,
       patch: EntityPatch,
       entityType?: string,
     ) => Effect.Effect<WriteReceipt, BadWrite | EntityNotFound | AmbiguousEntityId>
+    /**
+     * Gives an entity another key. Its vectors stay; one that still waits for them waits under its new key. A taken key is
+     * `EntityAlreadyExists`.
+     */
+    readonly moveEntity: (
+      from: EntityKey,
+      to: EntityKey,
+    ) => Effect.Effect<Receipt, EntityNotFound | EntityAlreadyExists | QueueFull | StorageError>
     /** Removes the entity everywhere and ends its jobs. */
     readonly deleteEntity: (
       entityId: string,
@@ -154,13 +177,14 @@ export const make = Effect.gen(function* () {
   const chunker = yield* Chunker
   const search = yield* Search
   const writing = yield* Writing.make
+  const moving = yield* Moving.make
 
   const keyFor = (input: Input.CheckedInput, now: number): EntityKey => ({
     entityType: input.entityType,
     entityId: input.id ?? EntityId.make(timeOrderedId(now)),
   })
 
-  const intentOf = (kind: "create" | "replace", input: EntityInput, options: CreateOptions) =>
+  const intentOf = (kind: "create" | "replace" | "merge", input: EntityInput, options: CreateOptions) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Either.map(
         Input.check(input),
@@ -178,20 +202,39 @@ export const make = Effect.gen(function* () {
       Traced.span("EntityService.createEntity"),
     )
 
-  const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
+  /** Checks all, makes the writes of those that are in order, and answers for each. */
+  const writeMany = (
+    kind: "create" | "replace" | "merge",
+    inputs: ReadonlyArray<EntityInput>,
+    options: CreateOptions,
+    write: typeof writing.writeAll,
+  ) =>
     Effect.gen(function* () {
-      const checked = yield* Effect.forEach(inputs, (input) =>
-        Effect.either(intentOf("create", input, options)),
-      )
+      const checked = yield* Effect.forEach(inputs, (input) => Effect.either(intentOf(kind, input, options)))
       const intents = Arr.getRights(checked)
-      const written = new Map(Arr.zip(intents, yield* writing.writeAll(intents)))
+      const written = new Map(Arr.zip(intents, yield* write(intents)))
       return yield* Effect.forEach(checked, (intent) =>
         Effect.flatMap(
           intent,
           (made) => written.get(made) ?? Effect.dieMessage("a write without an answer"),
-        ).pipe(Effect.map(receiptOf), Effect.catchTag("EntityNotFound", Effect.die), Effect.either),
+        ).pipe(Effect.catchTag("EntityNotFound", Effect.die), Effect.either),
       )
-    }).pipe(Effect.withSpan("EntityService.createEntities", { attributes: { entities: inputs.length } }))
+    })
+
+  const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
+    Effect.map(writeMany("create", inputs, options, writing.writeAll), (outcomes) =>
+      outcomes.map((outcome) => Either.map(outcome, receiptOf)),
+    ).pipe(Effect.withSpan("EntityService.createEntities", { attributes: { entities: inputs.length } }))
+
+  const upsertEntities = (inputs: ReadonlyArray<EntityInput>, options: UpsertOptions = {}) =>
+    Effect.flatMap(
+      writeMany(options.metadata ?? "replace", inputs, options, writing.writeAllIfChanged),
+      (outcomes) =>
+        Effect.forEach(outcomes, (outcome) =>
+          // Whoever replaces does not mind what is there.
+          Effect.either(Effect.catchTag(outcome, "EntityAlreadyExists", Effect.die)),
+        ),
+    ).pipe(Effect.withSpan("EntityService.upsertEntities", { attributes: { entities: inputs.length } }))
 
   const upsertEntity = (input: EntityInput, options: CreateOptions = {}) =>
     Effect.flatMap(intentOf("replace", input, options), writing.writeIfChanged).pipe(
@@ -257,7 +300,9 @@ export const make = Effect.gen(function* () {
     createEntities,
     createEntitySync,
     upsertEntity,
+    upsertEntities,
     updateEntity,
+    moveEntity: moving.move,
     deleteEntity,
     getEntity,
     listEntities: (options = {}) =>

@@ -30,6 +30,8 @@ export interface CreateOptions {
   readonly priority?: number | undefined
   /** Attempts beyond the first. Default 3. */
   readonly maxRetries?: number | undefined
+  /** The batch that its job belongs to: what was written together is followed together. */
+  readonly batchId?: string | undefined
 }
 
 /** A receipt that also says what the write did. */
@@ -40,12 +42,15 @@ export interface WriteReceipt extends Receipt {
 /** The fields of an entity that its writer chooses. */
 export type Fields = Pick<Entity, "content" | "metadata">
 
-/** What one write intends: a new entity, one that takes the place of whatever is there, or some fields anew. */
+/**
+ * What one write intends: a new entity, one that takes the place of whatever is there, the same but with what metadata it
+ * does not speak of kept, or some fields anew.
+ */
 export type Intent = {
   readonly key: EntityKey
   readonly options: CreateOptions
 } & (
-  | { readonly kind: "create" | "replace"; readonly fields: Fields }
+  | { readonly kind: "create" | "replace" | "merge"; readonly fields: Fields }
   | { readonly kind: "change"; readonly fields: CheckedPatch }
 )
 
@@ -71,6 +76,10 @@ export const version = (key: EntityKey, fields: Fields, created: number, now: nu
 
 const fieldsOf = (intent: Intent, newest: Entity | undefined): Either.Either<Fields, Refusal> => {
   if (intent.kind === "replace") return Either.right(intent.fields)
+  if (intent.kind === "merge") {
+    const { content, metadata } = intent.fields
+    return Either.right({ content, metadata: { ...newest?.metadata, ...metadata } })
+  }
   if (intent.kind === "create") {
     return newest === undefined
       ? Either.right(intent.fields)
@@ -140,7 +149,7 @@ export const make = Effect.gen(function* () {
     unreadable: StorageError,
     now: number,
   ): Either.Either<Change, StorageError> =>
-    intent.kind === "replace"
+    intent.kind === "replace" || intent.kind === "merge"
       ? Either.right({
           intent,
           entity: version(intent.key, intent.fields, now, now),
@@ -274,5 +283,27 @@ export const make = Effect.gen(function* () {
       return intents.flatMap((intent) => outcomes.get(intent) ?? [])
     })
 
-  return { write, writeIfChanged, writeAll }
+  /** The same for many: what changes nothing is left out before a transaction begins. */
+  const writeAllIfChanged = (intents: ReadonlyArray<Intent>) =>
+    Effect.gen(function* () {
+      const outcomes = new Map<Intent, Either.Either<WriteReceipt, Refusal | StorageError>>()
+      for (const some of Arr.chunksOf(intents, bulk.most)) {
+        const glances = yield* Effect.either(storage.query(plans(some)))
+        // Trouble with the database is told by the write.
+        for (const [intent, glance] of Arr.zip(
+          some,
+          Either.getOrElse(glances, () => []),
+        )) {
+          if (Either.isRight(glance) && isNothing(glance.right))
+            outcomes.set(intent, Either.right(glance.right))
+        }
+      }
+      const changing = intents.filter((intent) => !outcomes.has(intent))
+      for (const [intent, outcome] of Arr.zip(changing, yield* writeAll(changing))) {
+        outcomes.set(intent, outcome)
+      }
+      return intents.flatMap((intent) => outcomes.get(intent) ?? [])
+    })
+
+  return { write, writeIfChanged, writeAll, writeAllIfChanged }
 })
