@@ -26,13 +26,16 @@ type Figures = Readonly<Record<SearchMode, Measures.Measures>>
 const bringIn = (folder: string) =>
   Effect.gen(function* () {
     const tracker = yield* JobProgress.make()
-    yield* DirectorySync.importFolder(folder).pipe(
-      Stream.runForEach((outcome) =>
-        outcome._tag === "Saved"
-          ? tracker.add(outcome.jobId)
-          : Effect.sync(() => say(`  skipped ${outcome.path}: ${outcome.reason}`)),
-      ),
-    )
+    const directory = yield* DirectorySync.DirectorySync
+    yield* directory
+      .importFolder(folder)
+      .pipe(
+        Stream.runForEach((outcome) =>
+          outcome._tag === "Saved"
+            ? tracker.add(outcome.jobId)
+            : Effect.sync(() => say(`  skipped ${outcome.path}: ${outcome.reason}`)),
+        ),
+      )
     const failed = yield* tracker.finished
     for (const { entityId, reason } of failed) say(`  failed ${entityId}: ${reason}`)
     return (yield* tracker.progress).done

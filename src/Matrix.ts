@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import type { InterfaceState } from "./Domain/InterfaceNotice.js"
 import type { EmbeddingQueue } from "./EmbeddingQueue.js"
 import type { EntityRepository } from "./EntityRepository.js"
+import type { DirectorySync } from "./DirectorySync.js"
 import type { EntityService } from "./EntityService.js"
 import type { InterfaceBoard } from "./InterfaceBoard.js"
 import * as Account from "./Matrix/Account.js"
@@ -207,7 +208,7 @@ export const make = (settings: Settings) =>
     return MatrixInterface.of({ state: standing.state })
   })
 
-type Needs = Storage | EntityService | EmbeddingQueue | EntityRepository | InterfaceBoard
+type Needs = Storage | DirectorySync | EntityService | EmbeddingQueue | EntityRepository | InterfaceBoard
 
 /** The interface with these settings. */
 export const layer = (settings: Settings): Layer.Layer<MatrixInterface, never, Needs> =>

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Chunker from "./Chunker.js"
+import * as DirectorySync from "./DirectorySync.js"
 import type { StorageError } from "./Domain/Errors.js"
 import { Embedder } from "./Embedder.js"
 import * as Cache from "./Embedder/Cache.js"
@@ -37,6 +38,7 @@ export type Foundation = Storage | Embedder
 /** The services that a shell serves to its host. */
 export type Services =
   | Chunker.Chunker
+  | DirectorySync.DirectorySync
   | EmbeddingQueue.EmbeddingQueue
   | EntityOverlay.EntityOverlay
   | EntityRepository.EntityRepository
@@ -81,7 +83,8 @@ const mebibyte = 1024 * 1024
 export const services = (
   settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting" | "indexMemory">,
 ): Layer.Layer<Services, never, Foundation> =>
-  EntityService.layer.pipe(
+  DirectorySync.layer.pipe(
+    Layer.provideMerge(EntityService.layer),
     Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
     Layer.provideMerge(
       Layer.merge(VectorIndex.layerWith({ maxBytes: settings.indexMemory * mebibyte }), EntityOverlay.layer),

@@ -5,7 +5,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import * as DirectorySync from "../src/DirectorySync.js"
+import { DirectorySync, type FileOutcome, type ImportOptions } from "../src/DirectorySync.js"
 import { EmbeddingQueue } from "../src/EmbeddingQueue.js"
 import { EntityService } from "../src/EntityService.js"
 import { passTimeUntil, system, temporaryFolder } from "./support.js"
@@ -20,11 +20,13 @@ const folderOf = (files: { readonly [path: string]: string }) =>
     }),
   )
 
-const outcomes = (folder: string, options?: DirectorySync.ImportOptions) =>
-  Effect.map(Stream.runCollect(DirectorySync.importFolder(folder, options)), Chunk.toReadonlyArray)
+const outcomes = (folder: string, options?: ImportOptions) =>
+  Effect.flatMap(DirectorySync, (service) =>
+    Effect.map(Stream.runCollect(service.importFolder(folder, options)), Chunk.toReadonlyArray),
+  )
 
 /** path, and what became of it */
-const told = (all: ReadonlyArray<DirectorySync.FileOutcome>) =>
+const told = (all: ReadonlyArray<FileOutcome>) =>
   all.map((one) => `${one.path}: ${one._tag === "Saved" ? one.change : one.reason}`)
 
 describe("DirectorySync.importFolder", () => {
@@ -58,7 +60,7 @@ describe("DirectorySync.importFolder", () => {
       yield* Effect.promise(() => writeFile(join(folder, "a.md"), "three"))
       assert.deepStrictEqual(told(yield* outcomes(folder, { existing: "keep" })), [
         "a.md: kept",
-        "b.md: kept",
+        "b.md: unchanged",
       ])
       const service = yield* EntityService
       assert.strictEqual((yield* service.getEntity("a")).content, "one")

@@ -11,6 +11,7 @@ import * as TestClock from "effect/TestClock"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as DirectorySync from "../src/DirectorySync.js"
 import * as Chunker from "../src/Chunker.js"
 import * as Fake from "../src/Embedder/Fake.js"
 import * as EmbeddingQueue from "../src/EmbeddingQueue.js"
@@ -37,7 +38,8 @@ export interface Options {
 
 /** Every service but the worker, over a database and an embedder. */
 export const services = (options: Pick<Options, "queue"> = {}) =>
-  EntityService.layer.pipe(
+  DirectorySync.layer.pipe(
+    Layer.provideMerge(EntityService.layer),
     Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
     Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
     Layer.provideMerge(

@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { StorageError } from "../Domain/Errors.js"
+import type { DirectorySync } from "../DirectorySync.js"
 import type { Doctor } from "../Doctor.js"
 import type { EmbeddingQueue } from "../EmbeddingQueue.js"
 import type { EntityRepository } from "../EntityRepository.js"
@@ -45,8 +46,8 @@ export class Access extends Context.Tag("embedbox/Cli/Access")<
     /** The database itself: its examination and its copy. No model. */
     readonly database: Opened<Doctor | Storage>
     /** Writing, reading and searching; the model is started by the first question. */
-    readonly services: Opened<EntityService | EmbeddingQueue | Reembedding>
+    readonly services: Opened<DirectorySync | EntityService | EmbeddingQueue | Reembedding>
     /** The same, and a worker that empties the queue beside it. */
-    readonly working: Opened<EntityService | EmbeddingQueue | Reembedding>
+    readonly working: Opened<DirectorySync | EntityService | EmbeddingQueue | Reembedding>
   }
 >() {}

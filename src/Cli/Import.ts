@@ -6,7 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import * as DirectorySync from "../DirectorySync.js"
+import { DirectorySync, type FileOutcome } from "../DirectorySync.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import * as JobProgress from "../JobProgress.js"
 import { Access } from "./Access.js"
@@ -25,12 +25,16 @@ export interface Given {
 type Report = typeof Output.Imported.Type
 type Counts = Omit<Report, "folder" | "entityType" | "embedded" | "failed">
 
-const none: Counts = { files: 0, created: 0, updated: 0, unchanged: 0, skipped: [] }
+const none: Counts = { files: 0, created: 0, updated: 0, moved: 0, unchanged: 0, skipped: [] }
 
-const counted = (counts: Counts, outcome: DirectorySync.FileOutcome): Counts => {
+const counted = (counts: Counts, outcome: FileOutcome): Counts => {
   const files = counts.files + 1
   if (outcome._tag === "Skipped") {
-    return { ...counts, files, skipped: [...counts.skipped, { path: outcome.path, reason: outcome.reason }] }
+    return {
+      ...counts,
+      files,
+      skipped: [...counts.skipped, { path: outcome.path, kind: outcome.kind, reason: outcome.reason }],
+    }
   }
   const change = outcome.change === "kept" ? "unchanged" : outcome.change
   return { ...counts, files, [change]: counts[change] + 1 }
@@ -40,7 +44,8 @@ const counted = (counts: Counts, outcome: DirectorySync.FileOutcome): Counts => 
 const bringIn = (given: Given, follow: (jobId: string) => Effect.Effect<void>) =>
   Effect.gen(function* () {
     const counts = yield* Ref.make(none)
-    yield* DirectorySync.importFolder(given.folder, { entityType: given.type }).pipe(
+    const directory = yield* DirectorySync
+    yield* directory.importFolder(given.folder, { entityType: given.type }).pipe(
       Stream.runForEach((outcome) =>
         Effect.zipRight(
           Ref.update(counts, (before) => counted(before, outcome)),
@@ -70,10 +75,12 @@ const andWait = (given: Given) =>
   }).pipe(Effect.scoped)
 
 const summary = (screen: typeof Screen.Service, report: Report, waited: boolean) => {
-  const { created, embedded, failed, files, skipped, unchanged, updated } = report
+  const { created, embedded, failed, files, moved, skipped, unchanged, updated } = report
   return [
-    `${files} files: ${created} new, ${updated} changed, ${unchanged} unchanged, ${skipped.length} skipped`,
-    ...skipped.map(({ path, reason }) => screen.yellow(`  skipped ${oneLine(path)}: ${oneLine(reason)}`)),
+    `${files} files: ${created} new, ${updated} changed, ${moved === 0 ? "" : `${moved} moved, `}${unchanged} unchanged, ${skipped.length} skipped`,
+    ...skipped.map(({ kind, path, reason }) =>
+      screen.yellow(`  ${kind} ${oneLine(path)}: ${oneLine(reason)}`),
+    ),
     ...(embedded === null ? [] : [`${embedded} embedded, ${failed?.length ?? 0} failed`]),
     ...(failed ?? []).map(({ entityId, reason }) =>
       screen.red(`  failed ${oneLine(entityId)}: ${oneLine(reason)}`),

@@ -219,8 +219,15 @@ export const Imported = Schema.Struct({
   files: Schema.Number,
   created: Schema.Number,
   updated: Schema.Number,
+  moved: Schema.Number,
   unchanged: Schema.Number,
-  skipped: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String })),
+  skipped: Schema.Array(
+    Schema.Struct({
+      path: Schema.String,
+      kind: Schema.Literal("skipped", "quarantined", "transient"),
+      reason: Schema.String,
+    }),
+  ),
   embedded: Schema.NullOr(Schema.Number),
   failed: Schema.NullOr(
     Schema.Array(Schema.Struct({ entityId: Schema.String, jobId: Schema.String, reason: Schema.String })),

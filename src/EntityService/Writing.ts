@@ -37,6 +37,8 @@ export interface CreateOptions {
 /** A receipt that also says what the write did. */
 export interface WriteReceipt extends Receipt {
   readonly change: "created" | "updated" | "unchanged"
+  /** Of the entity as it is now: see `contentHash`. */
+  readonly contentHash: string
 }
 
 /** The fields of an entity that its writer chooses. */
@@ -131,7 +133,7 @@ export const make = Effect.gen(function* () {
         onNone: () => Option.getOrUndefined(stored)?.jobId,
       })
       return same && jobId !== undefined
-        ? { change: "unchanged", entityId: intent.key.entityId, jobId }
+        ? { change: "unchanged", entityId: intent.key.entityId, jobId, contentHash: entity.contentHash }
         : {
             intent,
             entity,
@@ -184,7 +186,12 @@ export const make = Effect.gen(function* () {
       }
       const generation = yield* queue.nextGeneration
       yield* repository.storeUnembedded({ ...row, entity, generation })
-      return { change, entityId: intent.key.entityId, jobId: row.jobId } satisfies WriteReceipt
+      return {
+        change,
+        entityId: intent.key.entityId,
+        jobId: row.jobId,
+        contentHash: entity.contentHash,
+      } satisfies WriteReceipt
     })
 
   /** Writes of different keys. */
@@ -207,10 +214,11 @@ export const make = Effect.gen(function* () {
           toBox.map(({ entity, intent, isNew }) => ({ content: entity, options: intent.options, isNew })),
         ),
       )
-      for (const [{ change, intent }, job] of boxed) {
+      for (const [{ change, entity, intent }, job] of boxed) {
+        const { contentHash } = entity
         outcomes.set(
           intent,
-          Either.map(job, ({ jobId }) => ({ change, entityId: intent.key.entityId, jobId })),
+          Either.map(job, ({ jobId }) => ({ change, entityId: intent.key.entityId, jobId, contentHash })),
         )
       }
       yield* repository.indexTexts(

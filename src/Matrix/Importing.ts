@@ -6,8 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as DirectorySync from "../DirectorySync.js"
-import { EmbeddingQueue } from "../EmbeddingQueue.js"
+import { DirectorySync, type FileOutcome } from "../DirectorySync.js"
 import { EntityService } from "../EntityService.js"
 import type { Account } from "./Account.js"
 import type { Answer, AnswerRows, Import } from "./AnswerRows.js"
@@ -20,9 +19,18 @@ const mostReasons = 5
 /** How often it looks, though nobody has said that there is something to import. */
 const backstop = "30 seconds"
 
+/** As what each is told: a note that was renamed has changed. */
+const changes = {
+  created: "created",
+  updated: "updated",
+  moved: "updated",
+  unchanged: "unchanged",
+  kept: "unchanged",
+} as const
+
 const countOf = (facts: Import) => facts.created + facts.updated + facts.unchanged + facts.skipped
 
-const counted = (facts: Import, outcome: DirectorySync.FileOutcome): Import => {
+const counted = (facts: Import, outcome: FileOutcome): Import => {
   if (outcome._tag === "Skipped") {
     const reason = `${outcome.path}: ${outcome.reason}`
     return {
@@ -31,7 +39,7 @@ const counted = (facts: Import, outcome: DirectorySync.FileOutcome): Import => {
       reasons: facts.reasons.length < mostReasons ? [...facts.reasons, reason.slice(0, 300)] : facts.reasons,
     }
   }
-  const change = outcome.change === "kept" ? "unchanged" : outcome.change
+  const change = changes[outcome.change]
   return { ...facts, [change]: facts[change] + 1 }
 }
 
@@ -49,10 +57,10 @@ export const make = ({
 }) =>
   Effect.gen(function* () {
     const service = yield* EntityService
-    const queue = yield* EmbeddingQueue
+    const directory = yield* DirectorySync
 
     /** What embeds a file, where that is still to come. */
-    const jobOf = (outcome: DirectorySync.FileOutcome) =>
+    const jobOf = (outcome: FileOutcome) =>
       outcome._tag === "Skipped"
         ? Effect.succeedNone
         : Effect.map(service.getAsyncJobStatus(outcome.jobId), (known) =>
@@ -64,7 +72,7 @@ export const make = ({
                   Option.some(outcome.jobId),
           )
 
-    const learn = (answer: number, outcomes: ReadonlyArray<DirectorySync.FileOutcome>, end?: string | null) =>
+    const learn = (answer: number, outcomes: ReadonlyArray<FileOutcome>, end?: string | null) =>
       account.write(
         Effect.gen(function* () {
           const row = Option.getOrUndefined(yield* answers.get(answer))
@@ -82,16 +90,18 @@ export const make = ({
       )
 
     const run = ({ answer, facts }: Answer & { readonly facts: Import }) =>
-      DirectorySync.importFolder(facts.folder).pipe(
+      directory.importFolder(facts.folder).pipe(
         // Those were counted before the run was cut off; files are walked in a fixed order.
         Stream.drop(countOf(facts)),
         Stream.groupedWithin(group, "500 millis"),
         Stream.runForEach((some) => learn(answer, Array.from(some))),
         Effect.as(null),
-        Effect.catchTag("FolderUnreadable", ({ reason }) => Effect.succeed(reason)),
+        Effect.catchTags({
+          FolderUnreadable: ({ reason }) => Effect.succeed(reason),
+          // Only who names types can name one that is none.
+          InvalidEntity: Effect.die,
+        }),
         Effect.flatMap((broken) => learn(answer, [], broken)),
-        Effect.provideService(EntityService, service),
-        Effect.provideService(EmbeddingQueue, queue),
       )
 
     const step = Effect.gen(function* () {

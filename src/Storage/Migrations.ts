@@ -15,6 +15,7 @@ import faults from "./migrations/0002_faults.js"
 import embeddingCache from "./migrations/0003_embedding_cache.js"
 import search from "./migrations/0004_search.js"
 import matrix from "./migrations/0005_matrix.js"
+import directory from "./migrations/0006_directory.js"
 import type { Replay } from "./Replay.js"
 
 /** Migrations by name: four digits, an underscore, and what they do. */
@@ -27,6 +28,7 @@ export const known: Migrations = {
   "0003_embedding_cache": embeddingCache,
   "0004_search": search,
   "0005_matrix": matrix,
+  "0006_directory": directory,
 }
 
 /** The table in which the file says what was applied to it; a host's own migrations have another. */

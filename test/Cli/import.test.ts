@@ -68,23 +68,25 @@ describe("embedbox import", { timeout: 180_000 }, () => {
         {
           folder,
           entityType: "note",
-          files: 9,
+          files: 10,
           created: 4,
           updated: 0,
+          moved: 0,
           unchanged: 0,
-          skipped: [" led.md", "a.txt", "binary.md", "empty.md", "huge.md"],
+          skipped: [" led.md", "a.txt", "binary.md", "empty.md", "huge.md", "link.md"],
           embedded: null,
           failed: null,
         },
       )
       assert.deepStrictEqual(
-        imported.skipped.map(({ reason }) => reason.split(":")[0]),
+        imported.skipped.map(({ kind, reason }) => `${kind}: ${reason.split(":")[0]}`),
         [
-          "id must not begin or end with white space",
-          "has the same id as a.md",
-          "is not valid UTF-8",
-          "is empty",
-          "is too large",
+          "quarantined: id must not begin or end with white space",
+          "skipped: has the same id as a.md",
+          "quarantined: is not text",
+          "skipped: is empty",
+          "skipped: is too large",
+          "skipped: is a symbolic link, which is not followed",
         ],
       )
       for (const id of ["a", "b/deep/c", "b/d", "b/e"]) {

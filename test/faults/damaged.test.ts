@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { describe } from "vitest"
-import * as DirectorySync from "../../src/DirectorySync.js"
+import { DirectorySync } from "../../src/DirectorySync.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
@@ -178,8 +178,10 @@ describe("an import over a damaged box", () => {
         yield* createMany(3)
         yield* execute(damages[0].statement)
         const outcomes = (existing: "keep" | "replace") =>
-          Effect.map(Stream.runCollect(DirectorySync.importFolder(folder, { existing })), (all) =>
-            Array.from(all, (one) => (one._tag === "Saved" ? one.change : one.reason)),
+          Effect.flatMap(DirectorySync, (directory) =>
+            Effect.map(Stream.runCollect(directory.importFolder(folder, { existing })), (all) =>
+              Array.from(all, (one) => (one._tag === "Saved" ? one.change : one.reason)),
+            ),
           )
         expect(yield* outcomes("keep")).toEqual([
           "kept",

@@ -1,0 +1,99 @@
+/**
+ * One file of a folder: read whole or not at all, written whole or not at all. A file that changes while it is read is
+ * half of something; one that is written gets its name only when all of it is on the disk.
+ */
+import { randomUUID } from "node:crypto"
+import * as fs from "node:fs/promises"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { type JsonObject, maxContentBytes } from "../Domain/Entity.js"
+import { reasonOf } from "../Domain/FileTrouble.js"
+import { sha256 } from "../Domain/Hash.js"
+import * as FrontMatter from "./FrontMatter.js"
+
+/** A note as its file has it. `hash` is of its text. */
+export interface NoteFile {
+  readonly _tag: "NoteFile"
+  readonly content: string
+  readonly fields: JsonObject
+  readonly hash: string
+}
+
+/**
+ * Why a file is no note: `skipped` (there is nothing to take), `quarantined` (there is something, and it is not in order:
+ * it is looked at again when it was changed), `transient` (not now).
+ */
+export interface Refused {
+  readonly _tag: "Refused"
+  readonly kind: "skipped" | "quarantined" | "transient"
+  readonly reason: string
+}
+
+const refused = (kind: Refused["kind"], reason: string): Refused => ({ _tag: "Refused", kind, reason })
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const tooLarge = (bytes: number) =>
+  refused("skipped", `is too large: ${bytes} bytes, at most ${maxContentBytes} are taken`)
+
+/** What the bytes of a file are. */
+export const noteOf = (bytes: Uint8Array): NoteFile | Refused => {
+  if (bytes.byteLength > maxContentBytes) return tooLarge(bytes.byteLength)
+  // A text has no such character, and most that is not text has one early.
+  if (bytes.includes(0)) return refused("quarantined", "is not text: it holds a NUL character")
+  const text = Either.try(() => utf8.decode(bytes))
+  if (Either.isLeft(text)) return refused("quarantined", "is not valid UTF-8")
+  const content = text.right
+  if (content.trim() === "") return refused("skipped", "is empty")
+  return Either.match(FrontMatter.fieldsOf(content), {
+    onLeft: (reason) => refused("quarantined", reason),
+    onRight: (fields) => ({ _tag: "NoteFile", content, fields, hash: sha256(content) }),
+  })
+}
+
+const isSame = (a: { size: number; mtimeMs: number; ino: number }, b: typeof a) =>
+  a.size === b.size && a.mtimeMs === b.mtimeMs && a.ino === b.ino
+
+/** The note in a file, or why there is none. Never fails: one bad file does not stop a run. */
+export const read = (file: string): Effect.Effect<NoteFile | Refused> =>
+  Effect.gen(function* () {
+    const before = yield* Effect.tryPromise(() => fs.lstat(file))
+    // It was one when the folder was listed; what it is now may lead anywhere.
+    if (!before.isFile()) return refused("transient", "is no file any more")
+    if (before.size > maxContentBytes) return tooLarge(before.size)
+    const bytes = yield* Effect.tryPromise(() => fs.readFile(file))
+    const after = yield* Effect.tryPromise(() => fs.lstat(file))
+    return isSame(before, after) ? noteOf(bytes) : refused("transient", "was written while it was read")
+  }).pipe(
+    Effect.catchAll(({ error }) => {
+      const reason = `cannot be read: ${reasonOf(error)}`
+      return Effect.succeed(refused(reason.endsWith("does not exist") ? "transient" : "skipped", reason))
+    }),
+  )
+
+/** Writes a file so that whoever reads it finds the old text or the new one, whole, even after loss of power. */
+export const write = (file: string, content: string): Effect.Effect<void, { readonly error: unknown }> =>
+  Effect.gen(function* () {
+    const folder = path.dirname(file)
+    yield* Effect.tryPromise(() => fs.mkdir(folder, { recursive: true }))
+    // Hidden, so that nobody takes it for a note; in the same folder, since only there a rename is one step.
+    const temporary = path.join(folder, `.embedbox-${randomUUID()}.tmp`)
+    yield* Effect.acquireUseRelease(
+      Effect.tryPromise(() => fs.open(temporary, "wx")),
+      (handle) =>
+        Effect.tryPromise(async () => {
+          await handle.writeFile(content)
+          await handle.sync()
+        }),
+      (handle) => Effect.promise(() => handle.close()),
+    ).pipe(
+      Effect.zipRight(Effect.tryPromise(() => fs.rename(temporary, file))),
+      Effect.onError(() => Effect.promise(() => fs.rm(temporary, { force: true }))),
+    )
+    yield* Effect.acquireUseRelease(
+      Effect.tryPromise(() => fs.open(folder, "r")),
+      (handle) => Effect.tryPromise(() => handle.sync()),
+      (handle) => Effect.promise(() => handle.close()),
+    )
+  })
