@@ -14,16 +14,30 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { defaultEntityType, EntityType } from "./Domain/Entity.js"
 import { InvalidEntity, type StorageError } from "./Domain/Errors.js"
-import * as Importing from "./DirectorySync/Importing.js"
 import * as Layout from "./DirectorySync/Layout.js"
 import * as Manifest from "./DirectorySync/Manifest.js"
-import type { FileOutcome, FolderOptions, ImportOptions } from "./DirectorySync/Outcome.js"
+import type {
+  ExportOutcome,
+  FileOutcome,
+  FolderOptions,
+  ImportOptions,
+  SyncOptions,
+  SyncOutcome,
+} from "./DirectorySync/Outcome.js"
+import * as Syncing from "./DirectorySync/Syncing.js"
 import type { FolderUnreadable } from "./DirectorySync/Walk.js"
 import type { EntityOverlay } from "./EntityOverlay.js"
 import type { EntityService } from "./EntityService.js"
 import { Storage } from "./Storage.js"
 
-export type { FileOutcome, FolderOptions, ImportOptions } from "./DirectorySync/Outcome.js"
+export type {
+  ExportOutcome,
+  FileOutcome,
+  FolderOptions,
+  ImportOptions,
+  SyncOptions,
+  SyncOutcome,
+} from "./DirectorySync/Outcome.js"
 export { FolderUnreadable } from "./DirectorySync/Walk.js"
 export type { Batch, Counts } from "./DirectorySync/Manifest.js"
 
@@ -41,6 +55,19 @@ export class DirectorySync extends Context.Tag("embedbox/DirectorySync")<
       folder: string,
       options?: ImportOptions,
     ) => Stream.Stream<FileOutcome, FolderUnreadable | InvalidEntity | StorageError>
+    /**
+     * Writes the newest version of every entity into its file. Metadata stands at the head of a file, what the system knows
+     * (times, hashes, jobs) nowhere. A file that was changed since is not replaced: see `Conflict`.
+     */
+    readonly exportFolder: (
+      folder: string,
+      options?: FolderOptions,
+    ) => Stream.Stream<ExportOutcome, InvalidEntity | StorageError>
+    /** Both ways: see `Syncing`. */
+    readonly syncFolder: (
+      folder: string,
+      options?: SyncOptions,
+    ) => Stream.Stream<SyncOutcome, FolderUnreadable | InvalidEntity | StorageError>
     /** What a run did and how its jobs stand. */
     readonly batch: (batchId: string) => Effect.Effect<Option.Option<Manifest.Batch>, StorageError>
   }
@@ -56,21 +83,41 @@ const layoutOf = ({ entityType = defaultEntityType, types = [] }: FolderOptions)
     )
   }).pipe(Effect.mapError(() => new InvalidEntity({ field: "entityType", reason: "must be a name" })))
 
+const isFileOutcome = (outcome: SyncOutcome): outcome is FileOutcome =>
+  outcome._tag === "Saved" || outcome._tag === "Skipped"
+
 export const make = Effect.gen(function* () {
   const manifest = Manifest.make(yield* Storage)
-  const importing = yield* Importing.make(manifest)
+  const { exporting, importing, run: sync } = yield* Syncing.make(manifest)
+
+  /** A run over a folder as it is laid out. */
+  const over = <A, E>(
+    options: FolderOptions,
+    run: (layout: Layout.Layout, taken: ReadonlyArray<string>) => Stream.Stream<A, E>,
+  ) => Stream.unwrap(Effect.map(layoutOf(options), (layout) => run(layout, options.extensions ?? extensions)))
 
   return DirectorySync.of({
     importFolder: (folder, options = {}) =>
-      Stream.unwrap(
-        Effect.map(layoutOf(options), (layout) =>
-          importing.run(path.resolve(folder), {
-            layout,
-            extensions: options.extensions ?? extensions,
-            options,
-          }),
+      over(options, (layout, extensions) =>
+        Stream.filter(
+          importing.run(
+            path.resolve(folder),
+            {
+              layout,
+              extensions,
+              mode: options.existing === "keep" ? "keep" : "import",
+              deletions: false,
+              priority: options.priority,
+            },
+            () => Stream.empty,
+          ),
+          isFileOutcome,
         ),
       ),
+    exportFolder: (folder, options = {}) =>
+      over(options, (layout) => exporting.run(path.resolve(folder), { layout, deleted: [] })),
+    syncFolder: (folder, { deletions = false, ...options } = {}) =>
+      over(options, (layout, extensions) => sync(path.resolve(folder), { layout, extensions, deletions })),
     batch: manifest.batch,
   })
 })

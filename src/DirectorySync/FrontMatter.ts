@@ -85,3 +85,12 @@ export const withFields = (content: string, metadata: JsonObject): string => {
   for (const [name, value] of missing) target.set(name, value)
   return `---\n${target.toString({ lineWidth: 0 })}---\n${isFrontMatter ? body : content}`
 }
+
+/** The text of an entity's file. */
+export const fileOf = ({
+  content,
+  metadata,
+}: {
+  readonly content: string
+  readonly metadata: JsonObject
+}): string => withFields(content, metadata)

@@ -36,3 +36,49 @@ export interface ImportOptions extends FolderOptions {
   /** The higher number is embedded first. Default 0. */
   readonly priority?: number | undefined
 }
+
+/** What a folder that is kept in step is to do about what is gone. */
+export interface SyncOptions extends FolderOptions {
+  /**
+   * A note that is deleted on one side is deleted on the other, unless it was changed there. Default false: it is kept,
+   * and told. Only after all of the folder could be seen, and never when nothing is left in it.
+   */
+  readonly deletions?: boolean | undefined
+}
+
+/** What became of one entity that has, or ought to have, a file. */
+export type ExportOutcome =
+  | {
+      readonly _tag: "Exported"
+      readonly path: string
+      readonly entityType: string
+      readonly entityId: string
+      readonly change: "created" | "updated" | "unchanged"
+    }
+  | {
+      /** Both sides were changed. The file stays as it is, and the other version stands beside it, at `kept`. */
+      readonly _tag: "Conflict"
+      readonly path: string
+      readonly entityType: string
+      readonly entityId: string
+      readonly kept: string
+    }
+  | {
+      readonly _tag: "Unexported"
+      readonly entityType: string
+      readonly entityId: string
+      readonly reason: string
+    }
+
+/** What a run in both directions tells. */
+export type SyncOutcome =
+  | FileOutcome
+  | ExportOutcome
+  | {
+      /** What was gone on one side has gone on this one. */
+      readonly _tag: "Removed"
+      readonly side: "file" | "entity"
+      readonly path: string
+      readonly entityType: string
+      readonly entityId: string
+    }

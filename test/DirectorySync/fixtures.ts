@@ -1,10 +1,16 @@
 /** Folders of files, and what a run over them tells. */
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { dirname, join, relative } from "node:path"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { DirectorySync, type FileOutcome, type ImportOptions } from "../../src/DirectorySync.js"
+import {
+  DirectorySync,
+  type FolderOptions,
+  type ImportOptions,
+  type SyncOptions,
+  type SyncOutcome,
+} from "../../src/DirectorySync.js"
 import { FakeControl } from "../../src/Embedder/Fake.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { temporaryFolder } from "../support.js"
@@ -33,16 +39,55 @@ export const move = (folder: string, from: string, to: string) =>
 export const textOf = (folder: string, path: string) =>
   Effect.promise(() => readFile(join(folder, path), "utf8"))
 
-/** path, and what became of it */
-export const told = (all: ReadonlyArray<FileOutcome>) =>
-  all.map((one) => `${one.path}: ${one._tag === "Saved" ? one.change : `${one.kind}: ${one.reason}`}`)
+/** One line for each outcome. */
+export const told = (all: ReadonlyArray<SyncOutcome>) =>
+  all.map((one) => {
+    switch (one._tag) {
+      case "Saved":
+        return `${one.path}: ${one.change}`
+      case "Skipped":
+        return `${one.path}: ${one.kind}: ${one.reason}`
+      case "Exported":
+        return `${one.path}: exported: ${one.change}`
+      case "Conflict":
+        return `${one.path}: conflict: ${one.kept}`
+      case "Removed":
+        return `${one.path}: removed: ${one.side}`
+      case "Unexported":
+        return `${one.entityType} ${one.entityId}: not exported: ${one.reason}`
+    }
+  })
+
+type Service = typeof DirectorySync.Service
+
+const collect = <E>(run: (service: Service) => Stream.Stream<SyncOutcome, E>) =>
+  Effect.flatMap(DirectorySync, (service) =>
+    Effect.map(Stream.runCollect(run(service)), (all) => told(Chunk.toReadonlyArray(all))),
+  )
 
 export const bringIn = (folder: string, options?: ImportOptions) =>
-  Effect.flatMap(DirectorySync, (service) =>
-    Effect.map(Stream.runCollect(service.importFolder(folder, options)), (all) =>
-      told(Chunk.toReadonlyArray(all)),
-    ),
+  collect((service) => service.importFolder(folder, options))
+
+export const exportTo = (folder: string, options?: FolderOptions) =>
+  collect((service) => service.exportFolder(folder, options))
+
+/** What changed in a run both ways. */
+export const sync = (folder: string, options?: SyncOptions) =>
+  Effect.map(
+    collect((service) => service.syncFolder(folder, options)),
+    (lines) => lines.filter((line) => !line.endsWith("unchanged")),
   )
+
+/** All files below a folder, and what they hold. */
+export const filesOf = (folder: string) =>
+  Effect.promise(async () => {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+    const texts = await Promise.all(
+      files.map(async (file) => [relative(folder, file), await readFile(file, "utf8")] as const),
+    )
+    return Object.fromEntries(texts.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  })
 
 /** How many texts the model was given so far, and how many jobs there were. */
 export const costs = Effect.gen(function* () {

@@ -1,0 +1,146 @@
+/**
+ * From the box into the folder: the newest version of every entity, embedded or not, since what waits is what was written
+ * last. A file is replaced only where it is what it was when it and its entity last agreed; where it is not, it stays, and
+ * the version that would have replaced it stands beside it. What an entity's file says already is not written again.
+ */
+import * as path from "node:path"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { keyOf, keyText } from "../Domain/Entity.js"
+import type { StorageError } from "../Domain/Errors.js"
+import { reasonOf } from "../Domain/FileTrouble.js"
+import { sha256 } from "../Domain/Hash.js"
+import type { EntityView } from "../EntityOverlay.js"
+import { EntityService } from "../EntityService.js"
+import * as Files from "./Files.js"
+import * as FrontMatter from "./FrontMatter.js"
+import { type Layout, pathOf } from "./Layout.js"
+import type { Known, Manifest } from "./Manifest.js"
+import * as NoteFile from "./NoteFile.js"
+import type { ExportOutcome } from "./Outcome.js"
+
+/** Entities that are read together. */
+const pageSize = 100
+
+/** Of a file that nobody has made. */
+const extension = ".md"
+
+export interface Settings {
+  readonly layout: Layout
+  /** What is remembered of these is not made anew where its file is gone: it was deleted. */
+  readonly deleted: ReadonlyArray<Known>
+}
+
+/** What became of an entity, and what is to be remembered. */
+interface Settled {
+  readonly outcome: ExportOutcome
+  readonly row?: Known
+}
+
+export const make = (manifest: Manifest) =>
+  Effect.gen(function* () {
+    const service = yield* EntityService
+
+    /** All entities of these types, a page at a time. */
+    const entities = (entityTypes: ReadonlyArray<string>) =>
+      Stream.paginateChunkEffect(
+        Option.none<{ readonly entityType: string; readonly entityId: string }>(),
+        (after) =>
+          Effect.map(
+            service.listEntities({ entityTypes, limit: pageSize, after: Option.getOrUndefined(after) }),
+            (page) => {
+              const last = page.at(-1)
+              const next =
+                page.length < pageSize || last === undefined
+                  ? Option.none()
+                  : Option.some(Option.some(keyOf(last)))
+              return [Chunk.of(page), next]
+            },
+          ),
+      )
+
+    const run = (folder: string, { deleted, layout }: Settings): Stream.Stream<ExportOutcome, StorageError> =>
+      Stream.unwrap(
+        Effect.gen(function* () {
+          const known = yield* manifest.load(folder)
+          const byKey = new Map([...known.values()].map((row) => [keyText(row), row] as const))
+          const isDeleted = new Set(deleted.map(({ path }) => path))
+
+          const settle = (entity: EntityView) =>
+            Effect.gen(function* () {
+              const key = keyOf(entity)
+              const { entityId, entityType } = key
+              const no = (reason: string): Settled => ({
+                outcome: { _tag: "Unexported", entityType, entityId, reason },
+              })
+              const row = byKey.get(keyText(key))
+              const at =
+                row?.path ??
+                Option.getOrUndefined(Option.map(pathOf(key, layout), (stem) => `${stem}${extension}`))
+              if (at === undefined) return no("its type has no folder here")
+              if (row === undefined && known.has(at))
+                return no(`its file would be ${at}, which is that of another note`)
+              const done = (change: "created" | "updated" | "unchanged", fileHash: string): Settled => ({
+                outcome: { _tag: "Exported", path: at, entityType, entityId, change },
+                row: { ...key, path: at, fileHash, contentHash: entity.contentHash },
+              })
+              const file = path.join(folder, at)
+              yield* Files.checkInside(folder, at)
+              const there = yield* Files.hashOf(file)
+              const isEntitySame = row?.contentHash === entity.contentHash
+              if (row !== undefined && isEntitySame) {
+                // A change of the file is for an import to take, or was refused by one.
+                if (there !== Files.absent) return { outcome: done("unchanged", there).outcome }
+                if (isDeleted.has(at)) return no(`its file ${at} was deleted; the note is kept`)
+              }
+              const text = FrontMatter.fileOf(entity)
+              const hash = sha256(text)
+              if (there === hash) return done("unchanged", hash)
+              if (there === Files.absent || there === row?.fileHash) {
+                yield* NoteFile.write(file, text)
+                return done(there === Files.absent ? "created" : "updated", hash)
+              }
+              const kept = yield* Files.keepBeside(folder, at, text)
+              const settled: Settled = {
+                outcome: { _tag: "Conflict", path: at, entityType, entityId, kept },
+                // What was kept is not kept again; the file is taken when it can be.
+                row: { ...key, path: at, fileHash: row?.fileHash ?? "", contentHash: entity.contentHash },
+              }
+              return settled
+            }).pipe(
+              Effect.catchAll(({ error }) =>
+                Effect.succeed<Settled>({
+                  outcome: {
+                    _tag: "Unexported",
+                    entityType: entity.entityType,
+                    entityId: entity.id,
+                    reason: `its file cannot be written: ${reasonOf(error)}`,
+                  },
+                }),
+              ),
+            )
+
+          const page = (some: ReadonlyArray<EntityView>) =>
+            Effect.gen(function* () {
+              const settled = yield* Effect.forEach(some, settle)
+              const rows = settled.flatMap(({ row }) => row ?? [])
+              // Two of this run may want the same file: the first has it.
+              for (const row of rows) known.set(row.path, row)
+              yield* manifest.update(
+                folder,
+                rows.filter((row) => !isSame(byKey.get(keyText(row)), row)),
+              )
+              return settled.map(({ outcome }) => outcome)
+            })
+
+          return entities([...layout.types]).pipe(Stream.mapEffect(page), Stream.flattenIterables)
+        }),
+      )
+
+    return { run }
+  })
+
+const isSame = (a: Known | undefined, b: Known) =>
+  a?.path === b.path && a.fileHash === b.fileHash && a.contentHash === b.contentHash

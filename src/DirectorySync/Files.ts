@@ -1,0 +1,85 @@
+/** What is written into a folder: notes, and versions that lost beside them. */
+import * as fs from "node:fs/promises"
+import * as path from "node:path"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import { sha256 } from "../Domain/Hash.js"
+import * as NoteFile from "./NoteFile.js"
+
+/** The hash of a file's text, `absent` where there is none; a text that is no note has one that equals no note's. */
+export const hashOf = (file: string): Effect.Effect<string, { readonly error: unknown }> =>
+  Effect.tryPromise({
+    try: async () => {
+      const found = await fs.lstat(file).catch((cause: unknown) => {
+        if (isMissing(cause)) return undefined
+        return Promise.reject(cause)
+      })
+      if (found === undefined) return absent
+      return found.isFile() ? sha256(await fs.readFile(file, "utf8")) : "no file"
+    },
+    catch: (error) => ({ error }),
+  })
+
+/** Instead of the hash of a file that is not there. */
+export const absent = "absent"
+
+const isMissing = (cause: unknown) =>
+  typeof cause === "object" &&
+  cause !== null &&
+  "code" in cause &&
+  (cause.code === "ENOENT" || cause.code === "ENOTDIR")
+
+/** A time as it stands in a name, in UTC: 20261126T101500. */
+const stampOf = (millis: number) =>
+  DateTime.formatIso(DateTime.unsafeMake(millis)).slice(0, 19).replaceAll(/[-:]/g, "")
+
+/** Writes a version beside the file that it lost against, and answers under which path. */
+export const keepBeside = (
+  folder: string,
+  at: string,
+  content: string,
+): Effect.Effect<string, { readonly error: unknown }> =>
+  Effect.gen(function* () {
+    const stamp = stampOf(yield* Clock.currentTimeMillis)
+    const extension = path.extname(at)
+    const stem = `${at.slice(0, at.length - extension.length)}.conflict-${stamp}`
+    for (let copy = 1; ; copy++) {
+      const name = `${stem}${copy === 1 ? "" : `-${copy}`}${extension}`
+      const hash = yield* hashOf(path.join(folder, name))
+      // The same once more says nothing new.
+      if (hash === sha256(content)) return name
+      if (hash !== absent) continue
+      yield* NoteFile.write(path.join(folder, name), content)
+      return name
+    }
+  })
+
+/**
+ * Fails where a folder on the way to a path below `folder` is a symbolic link: what is written there would be written
+ * somewhere else.
+ */
+export const checkInside = (folder: string, at: string): Effect.Effect<void, { readonly error: unknown }> =>
+  Effect.gen(function* () {
+    const names = path
+      .dirname(at)
+      .split("/")
+      .filter((name) => name !== ".")
+    for (let depth = 1; depth <= names.length; depth++) {
+      const above = path.join(folder, ...names.slice(0, depth))
+      const isLink = yield* Effect.tryPromise({
+        try: () =>
+          fs.lstat(above).then(
+            (found) => found.isSymbolicLink(),
+            (cause: unknown) => (isMissing(cause) ? false : Promise.reject(cause)),
+          ),
+        catch: (error) => ({ error }),
+      })
+      if (isLink)
+        return yield* Effect.fail({ error: new Error(`${above} is a symbolic link, which is not followed`) })
+    }
+  })
+
+/** Removes a file. One that is gone already is as good. */
+export const remove = (file: string): Effect.Effect<void, { readonly error: unknown }> =>
+  Effect.tryPromise(() => fs.rm(file, { force: true }))
