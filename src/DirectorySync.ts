@@ -7,6 +7,7 @@
  */
 import * as path from "node:path"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -25,8 +26,12 @@ import type {
   SyncOutcome,
 } from "./DirectorySync/Outcome.js"
 import * as Syncing from "./DirectorySync/Syncing.js"
+import { type FolderUnwatchable, type Pace } from "./DirectorySync/Watching.js"
+import * as Watching from "./DirectorySync/Watching.js"
 import type { FolderUnreadable } from "./DirectorySync/Walk.js"
+import type { EmbeddingQueue } from "./EmbeddingQueue.js"
 import type { EntityOverlay } from "./EntityOverlay.js"
+import type { EntityRepository } from "./EntityRepository.js"
 import type { EntityService } from "./EntityService.js"
 import { Storage } from "./Storage.js"
 
@@ -38,6 +43,7 @@ export type {
   SyncOptions,
   SyncOutcome,
 } from "./DirectorySync/Outcome.js"
+export { FolderUnwatchable, type Pace } from "./DirectorySync/Watching.js"
 export { FolderUnreadable } from "./DirectorySync/Walk.js"
 export type { Batch, Counts } from "./DirectorySync/Manifest.js"
 
@@ -68,6 +74,11 @@ export class DirectorySync extends Context.Tag("embedbox/DirectorySync")<
       folder: string,
       options?: SyncOptions,
     ) => Stream.Stream<SyncOutcome, FolderUnreadable | InvalidEntity | StorageError>
+    /** The same for as long as the stream is run, whenever something changed on either side: see `Watching`. */
+    readonly watchFolder: (
+      folder: string,
+      options?: SyncOptions & { readonly pace?: Partial<Pace> | undefined },
+    ) => Stream.Stream<SyncOutcome, FolderUnreadable | FolderUnwatchable | InvalidEntity | StorageError>
     /** What a run did and how its jobs stand. */
     readonly batch: (batchId: string) => Effect.Effect<Option.Option<Manifest.Batch>, StorageError>
   }
@@ -89,6 +100,7 @@ const isFileOutcome = (outcome: SyncOutcome): outcome is FileOutcome =>
 export const make = Effect.gen(function* () {
   const manifest = Manifest.make(yield* Storage)
   const { exporting, importing, run: sync } = yield* Syncing.make(manifest)
+  const watching = yield* Watching.make
 
   /** A run over a folder as it is laid out. */
   const over = <A, E>(
@@ -118,11 +130,19 @@ export const make = Effect.gen(function* () {
       over(options, (layout) => exporting.run(path.resolve(folder), { layout, deleted: [] })),
     syncFolder: (folder, { deletions = false, ...options } = {}) =>
       over(options, (layout, extensions) => sync(path.resolve(folder), { layout, extensions, deletions })),
+    watchFolder: (folder, { deletions = false, pace: given = {}, ...options } = {}) =>
+      over(options, (layout, extensions) => {
+        const root = path.resolve(folder)
+        const pace = { ...Watching.defaultPace, ...given }
+        const quietMillis = Duration.toMillis(pace.quiet)
+        return watching.watch(root, sync(root, { layout, extensions, deletions, quietMillis }), pace)
+      }),
     batch: manifest.batch,
   })
 })
 
-export const layer: Layer.Layer<DirectorySync, never, Storage | EntityOverlay | EntityService> = Layer.effect(
+export const layer: Layer.Layer<
   DirectorySync,
-  make,
-)
+  never,
+  Storage | EmbeddingQueue | EntityOverlay | EntityRepository | EntityService
+> = Layer.effect(DirectorySync, make)

@@ -88,6 +88,8 @@ export interface Queue<A> {
   readonly enterStored: (key: EntityKey) => Effect.Effect<Job, StorageError>
   /** A number higher than that of any write before. Only inside a transaction. */
   readonly nextGeneration: Step.Step<number, StorageError>
+  /** The highest that was given: who sees it unchanged knows that nothing was written since, by any process. */
+  readonly highestGeneration: Step.Step<number, StorageError>
 
   readonly dequeue: Effect.Effect<Option.Option<Claim<A>>, StorageError>
   /** Claims up to `n` jobs, or one suspect and nothing beside it. `suspects: false` leaves those in their lane. */
@@ -276,6 +278,7 @@ export const make = <A, I>(
       awaitRoom: entering.awaitRoom,
       enterStored: entering.enterStored,
       nextGeneration: entering.nextGeneration,
+      highestGeneration: entering.highestGeneration,
       dequeue: Effect.map(claiming.dequeueBatch(1), (claims) => Option.fromNullable(claims[0])),
       dequeueBatch: claiming.dequeueBatch,
       workAhead: claiming.workAhead,

@@ -65,6 +65,8 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
       readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
       readonly page: (page: Page) => Effect.Effect<ReadonlyArray<Readable<StoredEntity>>, StorageError>
       readonly count: Effect.Effect<number, StorageError>
+      /** The same with those that have never been embedded: full-text has each. */
+      readonly countAll: Effect.Effect<number, StorageError>
 
       /** Entity, vectors and full-text in one transaction. False when a newer generation stands there already. */
       readonly store: (embedded: Embedded) => Effect.Effect<boolean, StorageError>
@@ -139,6 +141,9 @@ export const make = Effect.gen(function* () {
             Option.some,
           ),
     )
+
+  const countOf = (counted: Statement) =>
+    Effect.map(Effect.flatMap(counted, decodeCount), ([row]) => row.count).pipe(storage.read)
 
   // A lone one by a plain row: a table of JSON costs more than the rest of the statement.
   const docsOf = (versions: ReadonlyArray<Version>): Statement => {
@@ -261,10 +266,8 @@ export const make = Effect.gen(function* () {
       entities(statement`SELECT ${columns} FROM entities
         WHERE (entity_type, entity_id) > (${after[0]}, ${after[1]}) AND ${isAmong(entityTypes)}
         ORDER BY entity_type, entity_id LIMIT ${limit}`),
-    count: Effect.map(
-      Effect.flatMap(sql`SELECT count(*) AS count FROM entities`, decodeCount),
-      ([row]) => row.count,
-    ).pipe(storage.read),
+    count: countOf(statement`SELECT count(*) AS count FROM entities`),
+    countAll: countOf(statement`SELECT count(*) AS count FROM entity_texts`),
     store: (embedded) => Effect.map(storeAll([embedded]), ([stored]) => stored === true),
     storeAll,
     storeUnembedded,

@@ -30,6 +30,10 @@ const isMissing = (cause: unknown) =>
   "code" in cause &&
   (cause.code === "ENOENT" || cause.code === "ENOTDIR")
 
+/** Whether there is certainly no such file. */
+export const isAbsent = (file: string): Effect.Effect<boolean> =>
+  Effect.promise(() => fs.lstat(file).then(() => false, isMissing))
+
 /** A time as it stands in a name, in UTC: 20261126T101500. */
 const stampOf = (millis: number) =>
   DateTime.formatIso(DateTime.unsafeMake(millis)).slice(0, 19).replaceAll(/[-:]/g, "")

@@ -8,10 +8,12 @@ import * as path from "node:path"
 import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { StorageError } from "../Domain/Errors.js"
+import * as Files from "./Files.js"
 import type { Layout } from "./Layout.js"
 import { type Counts, type Known, type Manifest, noCounts } from "./Manifest.js"
 import * as NoteFile from "./NoteFile.js"
@@ -33,6 +35,8 @@ export interface Settings {
   readonly mode: Mode
   readonly deletions: boolean
   readonly priority: number | undefined
+  /** Files younger than this are not read yet. */
+  readonly quietMillis?: number
 }
 
 /** What a run saw of the folder. */
@@ -48,10 +52,14 @@ type Read = Taking.Item | (FileOutcome & { readonly _tag: "Skipped" })
 
 const isItem = (one: Read): one is Taking.Item => "found" in one
 
-const readOne = (folder: string, one: Walk.Found | Walk.LeftOut): Effect.Effect<Read> =>
+const readOne = (
+  folder: string,
+  one: Walk.Found | Walk.LeftOut,
+  quietMillis?: number,
+): Effect.Effect<Read> =>
   one._tag === "LeftOut"
     ? Effect.succeed(Taking.skipped(one.path, "skipped", one.reason))
-    : Effect.map(NoteFile.read(path.join(folder, one.path)), (read) =>
+    : Effect.map(NoteFile.read(path.join(folder, one.path), quietMillis), (read) =>
         read._tag === "Refused"
           ? Taking.skipped(one.path, read.kind, read.reason)
           : { found: one, note: read },
@@ -84,7 +92,7 @@ export const make = (manifest: Manifest) =>
     /** The outcomes of a run; `then` goes on where the last file has one, with what was seen. */
     const run = <E>(
       folder: string,
-      { deletions, extensions, layout, mode, priority }: Settings,
+      { deletions, extensions, layout, mode, priority, quietMillis }: Settings,
       then: (seen: Seen) => Stream.Stream<SyncOutcome, E>,
     ): Stream.Stream<SyncOutcome, Walk.FolderUnreadable | StorageError | E> =>
       Stream.unwrap(
@@ -93,13 +101,19 @@ export const make = (manifest: Manifest) =>
           const known = yield* manifest.load(folder)
           const paths = new Set(seen.map((one) => one.path))
           const gone = isComplete ? [...known.values()].filter((row) => !paths.has(row.path)) : []
-          const byText = new Map(Object.entries(Arr.groupBy(gone, ({ fileHash }) => fileHash)))
+          const byText = new Map(Object.entries(Arr.groupBy(known.values(), ({ fileHash }) => fileHash)))
           const moved = new Set<Known>()
-          const claimGone = (fileHash: string) => {
-            const row = byText.get(fileHash)?.find((one) => !moved.has(one))
-            if (row !== undefined) moved.add(row)
-            return row
-          }
+          // Asked of the disk and not of the walk, which may have met a file under both its names.
+          const claimGone = (fileHash: string) =>
+            Effect.map(
+              Effect.findFirst(byText.get(fileHash) ?? [], (row) =>
+                moved.has(row) ? Effect.succeed(false) : Files.isAbsent(path.join(folder, row.path)),
+              ),
+              Option.map((row) => {
+                moved.add(row)
+                return row
+              }),
+            )
           const counts = yield* Ref.make(noCounts)
           const begun = yield* Ref.make(false)
           const batch = yield* Effect.cached(Effect.zipLeft(manifest.begin(folder), Ref.set(begun, true)))
@@ -129,7 +143,7 @@ export const make = (manifest: Manifest) =>
             })
 
           return Stream.fromIterable(seen).pipe(
-            Stream.mapEffect((one) => readOne(folder, one), { concurrency: readAhead }),
+            Stream.mapEffect((one) => readOne(folder, one, quietMillis), { concurrency: readAhead }),
             Stream.transduce(
               Sink.foldWeighted({
                 initial: Chunk.empty<Read>(),

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { type JsonObject, maxContentBytes } from "../Domain/Entity.js"
@@ -55,13 +56,19 @@ export const noteOf = (bytes: Uint8Array): NoteFile | Refused => {
 const isSame = (a: { size: number; mtimeMs: number; ino: number }, b: typeof a) =>
   a.size === b.size && a.mtimeMs === b.mtimeMs && a.ino === b.ino
 
-/** The note in a file, or why there is none. Never fails: one bad file does not stop a run. */
-export const read = (file: string): Effect.Effect<NoteFile | Refused> =>
+/**
+ * The note in a file, or why there is none. Never fails: one bad file does not stop a run. A file that was written less
+ * than `quietMillis` ago is not read yet: whoever writes it may not be done.
+ */
+export const read = (file: string, quietMillis = 0): Effect.Effect<NoteFile | Refused> =>
   Effect.gen(function* () {
     const before = yield* Effect.tryPromise(() => fs.lstat(file))
     // It was one when the folder was listed; what it is now may lead anywhere.
     if (!before.isFile()) return refused("transient", "is no file any more")
     if (before.size > maxContentBytes) return tooLarge(before.size)
+    // The clock of a file server may be ahead of ours.
+    const age = Math.abs((yield* Clock.currentTimeMillis) - before.mtimeMs)
+    if (age < quietMillis) return refused("transient", "was written just now")
     const bytes = yield* Effect.tryPromise(() => fs.readFile(file))
     const after = yield* Effect.tryPromise(() => fs.lstat(file))
     return isSame(before, after) ? noteOf(bytes) : refused("transient", "was written while it was read")

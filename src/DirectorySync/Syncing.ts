@@ -4,12 +4,14 @@
  * side only where that is wished, only of what is there as it was when both agreed, and never where nothing is left in
  * the folder, because then it is the disk that is gone.
  */
+import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { StorageError } from "../Domain/Errors.js"
 import { EntityService } from "../EntityService.js"
 import { Storage } from "../Storage.js"
 import type { Seen } from "./Importing.js"
+import * as Files from "./Files.js"
 import * as Exporting from "./Exporting.js"
 import * as Importing from "./Importing.js"
 import type { Layout } from "./Layout.js"
@@ -26,7 +28,13 @@ export const make = (manifest: Manifest) =>
     const exporting = yield* Exporting.make(manifest)
 
     /** What became of the entity of a file that is gone: `changed` since they agreed, it is written anew. */
-    const removeEntity = (row: Known, deletions: boolean) =>
+    const removeEntity = (folder: string, row: Known, deletions: boolean) =>
+      Effect.flatMap(Files.isAbsent(path.join(folder, row.path)), (isGone) =>
+        // It is there, and only left out: nobody deleted it.
+        isGone ? removeGone(row, deletions) : Effect.succeed("kept" as const),
+      )
+
+    const removeGone = (row: Known, deletions: boolean) =>
       storage
         .write(
           Effect.gen(function* () {
@@ -49,7 +57,7 @@ export const make = (manifest: Manifest) =>
         Effect.gen(function* () {
           const isEmptied = seen.gone.length > 0 && !seen.hasNotes
           const settled = yield* Effect.forEach(seen.gone, (row) =>
-            Effect.map(removeEntity(row, deletions && !isEmptied), (what) => ({ row, what })),
+            Effect.map(removeEntity(folder, row, deletions && !isEmptied), (what) => ({ row, what })),
           )
           yield* manifest.update(
             folder,

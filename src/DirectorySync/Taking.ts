@@ -43,7 +43,7 @@ export interface Run {
   /** All that is remembered, by path. */
   readonly known: ReadonlyMap<string, Known>
   /** Takes one of those whose file is gone and had this text. */
-  readonly claimGone: (fileHash: string) => Known | undefined
+  readonly claimGone: (fileHash: string) => Effect.Effect<Option.Option<Known>>
   /** The batch of what is written: it is there before its first job. */
   readonly batch: Effect.Effect<string, StorageError>
 }
@@ -108,9 +108,9 @@ export const make = Effect.gen(function* () {
     })
 
   /** Whose text this was, under another path or another key. */
-  const originOf = ({ found, note }: Item, { claimGone, known }: Run): Known | undefined => {
+  const originOf = ({ found, note }: Item, { claimGone, known }: Run) => {
     const here = known.get(found.path)
-    return here?.fileHash === note.hash ? here : claimGone(note.hash)
+    return here?.fileHash === note.hash ? Effect.succeedSome(here) : claimGone(note.hash)
   }
 
   const move = (item: Item, from: Known, to: EntityKey) =>
@@ -168,10 +168,15 @@ export const make = Effect.gen(function* () {
       case "conflict":
         return Effect.succeedNone
       case "write": {
-        const origin = key === undefined || current !== undefined ? undefined : originOf(item, run)
-        return key === undefined || origin === undefined || keyText(origin) === keyText(key)
-          ? Effect.succeedNone
-          : move(item, origin, key)
+        if (key === undefined || current !== undefined) return Effect.succeedNone
+        return Effect.flatMap(
+          originOf(item, run),
+          Option.match({
+            onNone: () => Effect.succeedNone,
+            onSome: (origin) =>
+              keyText(origin) === keyText(key) ? Effect.succeedNone : move(item, origin, key),
+          }),
+        )
       }
     }
   }

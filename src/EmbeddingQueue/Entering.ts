@@ -212,6 +212,7 @@ export const make = <A>(context: {
     enqueueAll,
     enterStored,
     nextGeneration: storage.transact(Step.map(take(1), ({ generation }) => generation)),
+    highestGeneration: storage.query(Rows.generation(statements.generation())),
     awaitRoom,
   }
 }

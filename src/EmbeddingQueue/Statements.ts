@@ -78,6 +78,8 @@ export const make = (sql: StatementBuilder) => {
     takeGenerations: (n: number) => sql`
       UPDATE embedding_queue_state SET generation = generation + ${n} WHERE id = 1 RETURNING generation, waiting`,
 
+    generation: () => sql`SELECT generation FROM embedding_queue_state WHERE id = 1`,
+
     waiting: () => sql`SELECT waiting FROM embedding_queue_state WHERE id = 1`,
 
     /** A job at its beginning, with its place in line. Row by row: as one SELECT of many it takes twice as long. */

@@ -78,15 +78,23 @@ export const sync = (folder: string, options?: SyncOptions) =>
     (lines) => lines.filter((line) => !line.endsWith("unchanged")),
   )
 
-/** All files below a folder, and what they hold. */
+/** All files below a folder that are not hidden, and what they hold. */
 export const filesOf = (folder: string) =>
   Effect.promise(async () => {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+    const files = entries
+      .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
+      .map((entry) => join(entry.parentPath, entry.name))
+    // One may be removed while the others are read.
     const texts = await Promise.all(
-      files.map(async (file) => [relative(folder, file), await readFile(file, "utf8")] as const),
+      files.map((file) =>
+        readFile(file, "utf8").then(
+          (text) => [[relative(folder, file), text] as const],
+          () => [],
+        ),
+      ),
     )
-    return Object.fromEntries(texts.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    return Object.fromEntries(texts.flat().toSorted(([a], [b]) => (a < b ? -1 : 1)))
   })
 
 /** How many texts the model was given so far, and how many jobs there were. */

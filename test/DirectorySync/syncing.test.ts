@@ -288,6 +288,17 @@ describe("deletions", () => {
     ),
   )
 
+  it.effect("are not believed of a file that is only left out from now on", () =>
+    withSystem(
+      Effect.gen(function* () {
+        const folder = yield* start
+        yield* put(folder, { ".embedboxignore": "a.md\n" })
+        expect(yield* sync(folder, { deletions: true })).toEqual([])
+        expect(Object.keys(yield* contents)).toEqual(["base a", "base b", "base c"])
+      }),
+    ),
+  )
+
   it.effect("are not believed of what could not be looked at", () =>
     withSystem(
       Effect.gen(function* () {
