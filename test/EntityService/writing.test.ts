@@ -51,7 +51,8 @@ describe("upsert", () => {
       // The order of keys says nothing.
       const same = { id: "a", content: "text", metadata: { y: { a: 2, b: 1 }, x: 1 } }
       const { jobId } = yield* service.createEntity(input)
-      const unchanged = { change: "unchanged", entityId: "a", jobId }
+      const { contentHash } = yield* service.getEntity("a")
+      const unchanged = { change: "unchanged", entityId: "a", jobId, contentHash }
       const heard = yield* listen
       const before = yield* rowCounts
       yield* TestClock.adjust("1 second")
@@ -229,8 +230,8 @@ describe("a change of metadata alone", () => {
       const heard = yield* listen
       yield* TestClock.adjust("1 second")
       const receipt = yield* service.updateEntity("a", { metadata: { state: "After" } })
-      expect(receipt).toEqual({ change: "updated", entityId: "a", jobId })
       const view = yield* service.getEntity("a")
+      expect(receipt).toEqual({ change: "updated", entityId: "a", jobId, contentHash: view.contentHash })
       expect(view).toMatchObject({ metadata: { state: "After" }, embedding: { state: "ready", jobId } })
       expect(view.updated).toBeGreaterThan(view.created)
       expect(yield* vectorRows).toEqual(vectors)

@@ -12,6 +12,7 @@ import * as TestClock from "effect/TestClock"
 import * as Chunker from "../../src/Chunker.js"
 import type { Entity } from "../../src/Domain/Entity.js"
 import { EmbeddingError } from "../../src/Domain/Errors.js"
+import { contentHash } from "../../src/Domain/Hash.js"
 import type { Claim } from "../../src/Domain/Job.js"
 import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as Batch from "../../src/EmbeddingWorker/Batch.js"
@@ -93,17 +94,21 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
               : yield* told(service.updateEntity(key.id, patch, key.type))
         if (op === "create" && newest !== undefined) return { actual, expected: "EntityAlreadyExists" }
         if (op === "update" && newest === undefined) return { actual, expected: "EntityNotFound" }
+        const fields = {
+          content: text ?? newest?.content ?? "",
+          metadata: { mark: mark ?? newest?.metadata.mark ?? 0 },
+        }
         const written = model.write(
           key,
-          {
-            content: text ?? newest?.content ?? "",
-            metadata: { mark: mark ?? newest?.metadata.mark ?? 0 },
-          },
+          fields,
           typeof actual === "string" ? actual : actual.jobId,
           op === "create" ? operation : { priority: 0, maxRetries: 3 },
         )
-        const expected = { entityId: key.id, ...(op === "create" ? { jobId: written.jobId } : written) }
-        return { actual: given(actual), expected }
+        const expected =
+          op === "create"
+            ? { jobId: written.jobId }
+            : { ...written, contentHash: contentHash(fields.content, fields.metadata) }
+        return { actual: given(actual), expected: { entityId: key.id, ...expected } }
       }).pipe(inside)
 
     const createAll = ({ how, writes }: Extract<Operation, { readonly op: "createAll" }>) =>
