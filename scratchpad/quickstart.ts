@@ -15,8 +15,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Config, DirectorySync, EntityService, JobProgress, Logging, Shell } from "embedbox"
+import { PlaceTag } from "../src/Cli/Access.js"
 import * as Progress from "../src/Cli/Progress.js"
 import * as Screen from "../src/Cli/Screen.js"
 
@@ -105,11 +107,11 @@ const work = (settings: Config.Settings) =>
     const tracker = yield* JobProgress.make()
     const created = yield* Effect.scoped(
       Effect.gen(function* () {
-        yield* Progress.show(yield* Progress.ofJobs("embedding", tracker.progress))
+        yield* Progress.show(yield* Progress.ofJobs("embedding", tracker))
         const report = yield* create(tracker)
         const screen = yield* Screen.Screen
         // Above the bar, which goes on below.
-        yield* screen.write(screen.moves ? "\r\u001b[2K" : "")
+        yield* screen.write(Option.isSome(screen.area) ? "\r\u001b[J" : "")
         yield* Console.log(report)
         return yield* tracker.finished
       }),
@@ -144,9 +146,12 @@ const main = Effect.gen(function* () {
   )
   yield* Effect.provide(
     work(settings),
-    Shell.layerWith(settings).pipe(Layer.provideMerge(Logging.layer(settings, { liveLine: true }))),
+    Shell.layerWith(settings).pipe(
+      Layer.merge(Layer.succeed(PlaceTag, settings)),
+      Layer.provideMerge(Logging.layer(settings, { liveLine: true })),
+    ),
   )
-}).pipe(Effect.provide(Screen.layer))
+}).pipe(Effect.provide(Screen.layer({ noColor: false, quiet: false })))
 
 NodeRuntime.runMain(main, {
   disableErrorReporting: true,

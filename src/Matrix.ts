@@ -17,6 +17,7 @@ import type { EntityRepository } from "./EntityRepository.js"
 import type { DirectorySync } from "./DirectorySync.js"
 import type { EntityService } from "./EntityService.js"
 import type { InterfaceBoard } from "./InterfaceBoard.js"
+import * as Standing from "./InterfaceBoard/Standing.js"
 import * as Account from "./Matrix/Account.js"
 import * as AnswerRows from "./Matrix/AnswerRows.js"
 import * as Client from "./Matrix/Client.js"
@@ -35,7 +36,6 @@ import * as Persisting from "./Matrix/Persisting.js"
 import type { Roles } from "./Matrix/Roles.js"
 import * as Rooms from "./Matrix/Rooms.js"
 import * as Session from "./Matrix/Session.js"
-import * as Standing from "./Matrix/Standing.js"
 import * as SyncLoop from "./Matrix/SyncLoop.js"
 import type { Storage } from "./Storage.js"
 
@@ -92,7 +92,7 @@ export const make = (settings: Settings) =>
     const cursors = yield* Cursors.make(userId)
     const client = yield* Client.make(settings.homeserver)
     const session = yield* Session.make(client, account, settings.credentials)
-    const standing = yield* Standing.make(userId, outboxRows.waiting)
+    const standing = yield* Standing.make({ name: "matrix", subject: userId, waiting: outboxRows.waiting })
 
     const toSend = yield* Effect.makeLatch(true)
     const toObey = yield* Effect.makeLatch(true)

@@ -28,8 +28,8 @@ import * as Models from "./Models.js"
 import * as Reembedding from "./Reembedding.js"
 import * as Search from "./Search.js"
 import * as Config from "./Shell/Config.js"
+import { queue, storage } from "./Shell/Foundation.js"
 import type { Storage } from "./Storage.js"
-import * as Sqlite from "./Storage/Sqlite.js"
 import * as VectorIndex from "./VectorIndex.js"
 
 /** What everything stands on. */
@@ -54,28 +54,7 @@ export type Shell = Foundation | Services | EmbeddingWorker.EmbeddingWorker
 
 // ---- the pieces --------------------------------------------------------------------------------------------
 
-/** The database of the settings. Serves its `SqlClient` too: share it, two on one file wait for each other. */
-export const storage = (
-  settings: Pick<Config.Settings, "database" | "busyBudget">,
-): Layer.Layer<Storage | SqlClient.SqlClient, StorageError> =>
-  Sqlite.layer({ filename: settings.database, busyBudget: settings.busyBudget })
-
-/** The queue alone: enough to see how it stands. */
-export const queue = (
-  settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting">,
-): Layer.Layer<
-  EmbeddingQueue.EmbeddingQueue | EntityRepository.EntityRepository | InterfaceBoard.InterfaceBoard,
-  never,
-  Storage
-> =>
-  Layer.mergeAll(
-    EmbeddingQueue.layerWith({
-      leaseMillis: Duration.toMillis(settings.leaseDuration),
-      maxWaiting: settings.maxWaiting,
-    }),
-    EntityRepository.layer,
-    InterfaceBoard.layer,
-  )
+export { queue, storage } from "./Shell/Foundation.js"
 
 const mebibyte = 1024 * 1024
 

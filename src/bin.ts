@@ -11,5 +11,5 @@ import * as Effect from "effect/Effect"
 NodeRuntime.runMain(Effect.provide(Cli.run(process.argv), CliAccess.layer), {
   disableErrorReporting: true,
   disablePrettyLogger: true,
-  teardown: Cli.teardown,
+  teardown: Cli.teardown(process.argv),
 })

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type { StorageError } from "../Domain/Errors.js"
 import type { DirectorySync } from "../DirectorySync.js"
 import type { Doctor } from "../Doctor.js"
+import type { Embedder } from "../Embedder.js"
 import type { EmbeddingQueue } from "../EmbeddingQueue.js"
 import type { EntityRepository } from "../EntityRepository.js"
 import type { EntityService } from "../EntityService.js"
@@ -25,6 +26,26 @@ export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings"
   }
 }
 
+/** Where settings are to be read from besides the environment. */
+export interface Asked {
+  /** The only file, in place of those that are found. */
+  readonly file?: string | undefined
+  /** Settings by name. */
+  readonly flags?: ReadonlyArray<readonly [name: string, text: string]> | undefined
+}
+
+/** Where settings are read from in this run. */
+export class AskedTag extends Context.Tag("embedbox/Cli/Asked")<AskedTag, Asked>() {}
+
+/** A setting that counts, and who says so. */
+export interface Effective {
+  readonly name: string
+  readonly variable: string
+  /** Hidden where it is a secret. */
+  readonly value: string
+  readonly source: string
+}
+
 /** Which database and model a command works on. */
 export interface Place {
   readonly database: string
@@ -33,21 +54,35 @@ export interface Place {
 
 type Opened<Services> = Layer.Layer<Services | PlaceTag, BadSettings | StorageError>
 
+/** What commands work with. */
+export type Services =
+  | DirectorySync
+  | Embedder
+  | EmbeddingQueue
+  | EntityRepository
+  | EntityService
+  | InterfaceBoard
+  | Reembedding
+
 /** Where the services of a layer stand. */
 export class PlaceTag extends Context.Tag("embedbox/Cli/Place")<PlaceTag, Place>() {}
 
 export class Access extends Context.Tag("embedbox/Cli/Access")<
   Access,
   {
-    /** What can be set, with its default: for the help. */
-    readonly settings: Effect.Effect<ReadonlyArray<{ readonly variable: string; readonly fallback: string }>>
+    /** Has all that follows read its settings as it is asked to. */
+    readonly configured: (asked: Asked) => Layer.Layer<never, BadSettings>
+    /** What all settings are, read so. */
+    readonly effective: (asked: Asked) => Effect.Effect<ReadonlyArray<Effective>, BadSettings>
+    /** The daemon, until it is interrupted. */
+    readonly daemon: Effect.Effect<never, BadSettings | StorageError>
     /** The queue, what is stored and how interfaces stand: no model. */
     readonly queue: Opened<EmbeddingQueue | EntityRepository | InterfaceBoard>
     /** The database itself: its examination and its copy. No model. */
     readonly database: Opened<Doctor | Storage>
     /** Writing, reading and searching; the model is started by the first question. */
-    readonly services: Opened<DirectorySync | EntityService | EmbeddingQueue | Reembedding>
+    readonly services: Opened<Services>
     /** The same, and a worker that empties the queue beside it. */
-    readonly working: Opened<DirectorySync | EntityService | EmbeddingQueue | Reembedding>
+    readonly working: Opened<Services>
   }
 >() {}

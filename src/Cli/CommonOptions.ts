@@ -1,7 +1,8 @@
 /** Options and arguments that several commands take, so that they mean the same everywhere. */
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
-import { EntityType } from "../Domain/Entity.js"
+import * as Schema from "effect/Schema"
+import { defaultEntityType, EntityType } from "../Domain/Entity.js"
 
 export const json = Options.boolean("json").pipe(
   Options.withDescription("Print one JSON document instead of text for people."),
@@ -10,5 +11,44 @@ export const wait = (what: string) => Options.boolean("wait").pipe(Options.withD
 
 /** A type that is not a name is wrong usage, told before anything is opened. */
 export const type = Options.text("type").pipe(Options.withPseudoName("name"), Options.withSchema(EntityType))
+
+/** The type of what is saved. */
+export const ownType = (what: string) =>
+  type.pipe(
+    Options.withDescription(`${what} (default: ${defaultEntityType}).`),
+    Options.withDefault(EntityType.make(defaultEntityType)),
+  )
+
+/** The type of a note that exists. */
+export const itsType = type.pipe(
+  Options.withDescription("Its type; needed where several types have this id."),
+  Options.optional,
+)
+
+/** Types of notes, as many as are wanted. */
+export const typeNames = (name: string, description: string) =>
+  Options.text(name).pipe(
+    Options.withPseudoName("name"),
+    Options.withDescription(description),
+    Options.repeated,
+    Options.withSchema(Schema.mutable(Schema.Array(EntityType))),
+  )
+
+export const types = (name: string) =>
+  typeNames(name, "Only notes of this type. Can be given more than once.")
+
+export const whole = (name: string, from: number, to: number) =>
+  Options.integer(name).pipe(
+    Options.withSchema(
+      Schema.Int.pipe(Schema.between(from, to, { message: () => `--${name} takes ${from} to ${to}` })),
+    ),
+  )
+
+/** How many are shown. */
+export const limit = (most: number, fallback: number) =>
+  whole("limit", 1, most).pipe(
+    Options.withDescription(`At most this many, 1 to ${most} (default: ${fallback}).`),
+    Options.withDefault(fallback),
+  )
 
 export const id = (name: string) => Args.text({ name })

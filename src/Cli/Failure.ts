@@ -41,6 +41,9 @@ export interface Told {
   readonly lines: ReadonlyArray<string>
 }
 
+/** All is well. */
+export const nothing: Told = { code: codes.ok, lines: [] }
+
 const advice: { readonly [tag: string]: { readonly code: number; readonly todo: string } } = {
   JobNotFound: {
     code: codes.notFound,
@@ -61,7 +64,16 @@ const advice: { readonly [tag: string]: { readonly code: number; readonly todo: 
     todo: "`embedbox doctor --repair` mends what is safe to mend; what it leaves needs a backup, or a look at the file",
   },
   BackupRefused: { code: codes.usage, todo: "name a new file in a folder where you may write" },
-  BadSettings: { code: codes.failed, todo: "mend or unset the variable; the README lists all settings" },
+  BadSettings: {
+    code: codes.failed,
+    todo: "mend or remove it; `embedbox config --help` says where settings are read",
+  },
+  FolderUnwatchable: {
+    code: codes.failed,
+    todo: "what was in step before is; without --watch the same command runs once",
+  },
+  NoEditor: { code: codes.usage, todo: "set EDITOR, for instance: export EDITOR=nano" },
+  EditRefused: { code: codes.failed, todo: "your text is kept in that file; save it with: embedbox add" },
   StorageError: {
     code: codes.failed,
     todo: "check EMBEDBOX_DATABASE, the disk and the file's permissions",
@@ -105,10 +117,33 @@ const unexpected = (defect: unknown): Told => ({
   ],
 })
 
-/** Exit code and lines for the way a command ended. */
-export const tell = (exit: Exit.Exit<unknown, unknown>): Told => {
-  if (Exit.isSuccess(exit)) return { code: codes.ok, lines: [] }
-  return Option.match(Cause.failureOption(exit.cause), {
+/** What led to an error, one line each, outermost first; a defect with its places in the code. */
+const causesOf = (error: unknown): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let cause = Predicate.hasProperty(error, "cause") ? error.cause : undefined
+  // A cause may be its own: a few are enough.
+  for (let depth = 0; depth < 5 && cause !== undefined && cause !== null; depth++) {
+    lines.push(`cause: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`)
+    cause = Predicate.hasProperty(cause, "cause") ? cause.cause : undefined
+  }
+  return lines
+}
+
+const detailsOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
+  Option.match(Cause.failureOption(cause), {
+    onSome: causesOf,
+    onNone: () => (Cause.isInterruptedOnly(cause) ? [] : [Cause.pretty(cause)]),
+  })
+
+/** Exit code and lines for the way a command ended; with what led to it for who is `verbose`. */
+export const tell = (exit: Exit.Exit<unknown, unknown>, verbose = false): Told => {
+  if (Exit.isSuccess(exit)) return nothing
+  const told = briefly(exit)
+  return verbose ? { ...told, lines: [...told.lines, ...detailsOf(exit.cause)] } : told
+}
+
+const briefly = (exit: Exit.Failure<unknown, unknown>): Told =>
+  Option.match(Cause.failureOption(exit.cause), {
     onSome: ofError,
     onNone: () =>
       Cause.isInterruptedOnly(exit.cause)
@@ -118,4 +153,3 @@ export const tell = (exit: Exit.Exit<unknown, unknown>): Told => {
           }
         : unexpected(Cause.squash(exit.cause)),
   })
-}

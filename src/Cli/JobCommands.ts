@@ -1,18 +1,14 @@
-/**
- * The words of the commands on jobs: seeing them, trying them again, stopping them. As in `Commands`, what they do is
- * in a module each, imported when the command runs.
- */
+/** The words of the commands on jobs: seeing them, trying them again, stopping them. */
 import * as Args from "@effect/cli/Args"
-import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { id, json, type } from "./CommonOptions.js"
+import { id, json, limit, type, wait } from "./CommonOptions.js"
+import * as Words from "./Words.js"
 
 const fault = (what: string) =>
   Options.choice("fault", ["item", "provider", "host"]).pipe(Options.withDescription(what), Options.optional)
 
-const jobs = Command.make(
+export const jobs = Words.make(
   "jobs",
   {
     failed: Options.boolean("failed").pipe(Options.withDescription("Only those that failed.")),
@@ -22,23 +18,36 @@ const jobs = Command.make(
     ),
     type: type.pipe(Options.withDescription("Only those of notes of this type."), Options.optional),
     fault: fault("Only those whose last failure was the fault of this one."),
-    limit: Options.integer("limit").pipe(
-      Options.withSchema(
-        Schema.Int.pipe(Schema.between(1, 1000, { message: () => "--limit takes 1 to 1000" })),
-      ),
-      Options.withDescription("At most this many, 1 to 1000 (default: 20)."),
-      Options.withDefault(20),
-    ),
+    limit: limit(1000, 20),
     json,
   },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Jobs.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(Command.withDescription("List jobs, newest first, with the reason where one failed."))
+  {
+    usage: "jobs",
+    meaning: "List jobs, newest first. --failed shows what failed, and why.",
+    examples: [
+      ["jobs --failed", "what failed, and why"],
+      ["jobs --status pending --limit 100 --json", "what waits, for a script"],
+    ],
+  },
+  () => import("./Jobs.js"),
+)
 
-const retry = Command.make(
+export const job = Words.make(
+  "job",
+  {
+    id: id("id").pipe(Args.withDescription("The jobId that a write answered with.")),
+    wait: wait("Embed here and now what others do not, and end when this job has ended."),
+    json,
+  },
+  {
+    usage: "job <jobId>",
+    meaning: "How the embedding of a note stands. --wait stays until it ends.",
+    examples: [["job 0192f3c4-… --wait", "end when that note can be found by meaning"]],
+  },
+  () => import("./Job.js"),
+)
+
+export const retry = Words.make(
   "retry",
   {
     id: id("jobId").pipe(Args.withDescription("One job, also one that was cancelled."), Args.optional),
@@ -58,48 +67,44 @@ const retry = Command.make(
     ),
     json,
   },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Retry.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(Command.withDescription("Try failed jobs again: one, some or all."))
+  {
+    usage: "retry <jobId|--all>",
+    meaning: "Try failed jobs again: one, some or all.",
+    examples: [
+      ["retry --all", "whatever failed, with fresh attempts"],
+      ['retry --error "HTTP 429"', "only what failed for that reason"],
+    ],
+  },
+  () => import("./Retry.js"),
+)
 
-const cancel = Command.make(
+export const cancel = Words.make(
   "cancel",
   { id: id("jobId").pipe(Args.withDescription("The job to stop; its note is kept.")), json },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Cancel.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(Command.withDescription("Stop the embedding of a note. The note is kept, and found by words."))
+  {
+    usage: "cancel <jobId>",
+    meaning: "Stop the embedding of a note; the note is kept.",
+    examples: [["cancel 0192f3c4-…", "the note is still found by its words"]],
+  },
+  () => import("./Cancel.js"),
+)
 
-const switched = (name: "pause" | "resume", description: string) =>
-  Command.make(name, { json }, (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Pause.js")),
-      ({ run }) => run({ ...given, paused: name === "pause" }),
-    ),
-  ).pipe(Command.withDescription(description))
+const switched = <Name extends "pause" | "resume">(name: Name, told: Words.Told) =>
+  Words.make(name, { json }, told, () =>
+    import("./Pause.js").then(({ run }) => ({
+      run: (given: { readonly json: boolean }) =>
+        Effect.suspend(() => run({ ...given, paused: name === "pause" })),
+    })),
+  )
 
-const pause = switched("pause", "Let no process take another job. What is in hand goes on.")
-const resume = switched("resume", "Let jobs be taken again.")
+export const pause = switched("pause", {
+  usage: "pause",
+  meaning: "Let no process take another job. What is in hand goes on.",
+  examples: [["pause", "for every process, and across restarts, until `embedbox resume`"]],
+})
 
-export const all = [jobs, retry, cancel, pause, resume] as const
-
-/** Options that take no value. */
-export const switches: ReadonlyArray<string> = ["--failed", "--all", "--cancelled"]
-
-/** A line of the overview: what is written, and what it does. */
-export interface Summary {
-  readonly usage: string
-  readonly meaning: string
-}
-
-export const summaries: ReadonlyArray<Summary> = [
-  { usage: "jobs", meaning: "List jobs, newest first. --failed shows what failed, and why." },
-  { usage: "retry <jobId|--all>", meaning: "Try failed jobs again: one, some or all." },
-  { usage: "cancel <jobId>", meaning: "Stop the embedding of a note; the note is kept." },
-  { usage: "pause, resume", meaning: "Let no process take a job; let them again." },
-]
+export const resume = switched("resume", {
+  usage: "resume",
+  meaning: "Let jobs be taken again.",
+  examples: [["resume", "go on after `embedbox pause`"]],
+})

@@ -9,11 +9,17 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import type { Teardown } from "@effect/platform/Runtime"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import { closest, distance } from "fastest-levenshtein"
 import * as Arguments from "./Arguments.js"
+import * as CommandHelp from "./CommandHelp.js"
 import * as Commands from "./Commands.js"
+import { Scripts } from "./Completions.js"
 import * as Failure from "./Failure.js"
+import * as Globals from "./Globals.js"
 import * as Help from "./Help.js"
+import { Interpreter } from "./Interpreter.js"
 import * as Screen from "./Screen.js"
 import { version } from "./Version.js"
 
@@ -24,21 +30,80 @@ const environment = Layer.mergeAll(
   NodePath.layer,
   NodeTerminal.layer,
   CliConfig.layer({ showBuiltIns: false, showTypes: false }),
-  Screen.layer,
 )
 
+const scripts = Layer.succeed(Scripts, {
+  bash: Command.getBashCompletions(Commands.command, "embedbox"),
+  zsh: Command.getZshCompletions(Commands.command, "embedbox"),
+  fish: Command.getFishCompletions(Commands.command, "embedbox"),
+})
+
+/** Runs what the words say, or tells what they would do. */
+const parse = (words: ReadonlyArray<string>) => {
+  const [command = ""] = Arguments.globalsOf(words).others
+  const word = Arguments.isSaid(words, "--help", "-h") ? Commands.described(command) : undefined
+  return word === undefined
+    ? parser(["node", "embedbox", ...Arguments.ordered(words, Commands.switches)])
+    : CommandHelp.print({ ...word, globals: Globals.options })
+}
+
+const interpreter: Layer.Layer<Interpreter> = Layer.succeed(Interpreter, {
+  commands: Commands.groups.flatMap(({ words }) => words.map(({ name, told }) => ({ name, ...told }))),
+  run: (words) =>
+    Effect.suspend(() =>
+      Effect.map(Effect.exit(Effect.provide(parse(words), parsing)), (exit) => Failure.tell(exit)),
+    ),
+})
+
+const parsing = Layer.mergeAll(environment, scripts, interpreter)
+
+/** A slip of the finger, not another word. */
+const isSlip = (said: string, meant: string) =>
+  distance(said, meant) <= Math.max(1, Math.floor(meant.length / 3))
+
+const unknown = (command: string) => {
+  const guess = closest(command, [...Commands.names])
+  return new Failure.WrongUsage({
+    reason: `there is no command "${Screen.oneLine(command)}"`,
+    advice: isSlip(command, guess) ? `did you mean: embedbox ${guess}` : "embedbox --help lists all commands",
+  })
+}
+
+const isOnTerminal = () => process.stdin.isTTY === true && process.stdout.isTTY === true
+
 /** Runs the command that `argv` (as Node gives it) asks for. */
-export const run = ([node = "node", script = "embedbox", ...words]: ReadonlyArray<string>) => {
-  const answer = Help.isAsked(words)
-    ? Help.print
-    : parser([node, script, ...Arguments.optionsFirst(words, Commands.switches)])
-  return Effect.provide(answer, environment)
+export const run = ([, , ...words]: ReadonlyArray<string>) => {
+  const { others } = Arguments.globalsOf(words)
+  const [command] = others
+  const isStranger = command !== undefined && !command.startsWith("-") && !Commands.names.includes(command)
+  const answer =
+    Help.isAsked(others) || (others.length === 0 && !isOnTerminal())
+      ? Help.print
+      : isStranger
+        ? unknown(command)
+        : parse(words)
+  return answer.pipe(
+    Effect.provide(
+      Layer.merge(
+        parsing,
+        Screen.layer({
+          noColor: Arguments.isSaid(words, "--no-color"),
+          quiet: Arguments.isSaid(words, "--quiet", "-q"),
+        }),
+      ),
+    ),
+  )
 }
 
 /** Tells why a command failed, and exits with its code. */
-export const teardown: Teardown = (exit, onExit) => {
-  const { code, lines } = Failure.tell(exit)
-  const [what, ...rest] = lines
-  if (what !== undefined) process.stderr.write([`embedbox: ${what}`, ...rest, ""].join("\n"))
-  onExit(code)
-}
+export const teardown =
+  ([, , ...words]: ReadonlyArray<string>): Teardown =>
+  (exit, onExit) => {
+    const [command] = Arguments.globalsOf(words).others
+    // To be stopped is how a daemon ends well.
+    if (command === "serve" && Exit.isInterrupted(exit)) return onExit(Failure.codes.ok)
+    const { code, lines } = Failure.tell(exit, Arguments.isSaid(words, "--verbose", "-v"))
+    const [what, ...rest] = lines
+    if (what !== undefined) process.stderr.write([`embedbox: ${what}`, ...rest, ""].join("\n"))
+    onExit(code)
+  }

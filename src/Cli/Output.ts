@@ -212,6 +212,23 @@ export const Cancelled = Schema.Struct({
 /** `embedbox pause`, `embedbox resume` */
 export const Paused = Schema.Struct({ paused: Schema.Boolean })
 
+/** A file that was left out, and why. */
+export const SkippedFile = Schema.Struct({
+  path: Schema.String,
+  kind: Schema.Literal("skipped", "quarantined", "transient"),
+  reason: Schema.String,
+})
+
+/** Both sides changed: the file was taken, and the other version is at `kept`. */
+export const Conflict = Schema.Struct({ path: Schema.String, kept: Schema.String })
+
+/** A note without its file, and why. */
+export const Unexported = Schema.Struct({
+  entityType: Schema.String,
+  entityId: Schema.String,
+  reason: Schema.String,
+})
+
 /** `embedbox import`; `embedded` and `failed` count jobs, and are null without `--wait`. */
 export const Imported = Schema.Struct({
   folder: Schema.String,
@@ -221,16 +238,90 @@ export const Imported = Schema.Struct({
   updated: Schema.Number,
   moved: Schema.Number,
   unchanged: Schema.Number,
-  skipped: Schema.Array(
-    Schema.Struct({
-      path: Schema.String,
-      kind: Schema.Literal("skipped", "quarantined", "transient"),
-      reason: Schema.String,
-    }),
-  ),
+  skipped: Schema.Array(SkippedFile),
   embedded: Schema.NullOr(Schema.Number),
   failed: Schema.NullOr(
     Schema.Array(Schema.Struct({ entityId: Schema.String, jobId: Schema.String, reason: Schema.String })),
+  ),
+})
+
+/** `embedbox export` */
+export const Exported = Schema.Struct({
+  folder: Schema.String,
+  created: Schema.Number,
+  updated: Schema.Number,
+  unchanged: Schema.Number,
+  conflicts: Schema.Array(Conflict),
+  unexported: Schema.Array(Unexported),
+})
+
+/** `embedbox sync`, once: what became of files (`saved`), of notes (`exported`), and what neither side got. */
+export const Synced = Schema.Struct({
+  folder: Schema.String,
+  saved: Schema.Struct({
+    created: Schema.Number,
+    updated: Schema.Number,
+    moved: Schema.Number,
+    unchanged: Schema.Number,
+  }),
+  exported: Schema.Struct({ created: Schema.Number, updated: Schema.Number, unchanged: Schema.Number }),
+  removed: Schema.Struct({ files: Schema.Number, notes: Schema.Number }),
+  conflicts: Schema.Array(Conflict),
+  skipped: Schema.Array(SkippedFile),
+  unexported: Schema.Array(Unexported),
+})
+
+/** `embedbox sync --watch`: a line for each change. `path` is null where a note has no file. */
+export const SyncedOne = Schema.Struct({
+  what: Schema.Literal("saved", "exported", "removed", "conflict", "skipped", "unexported"),
+  path: Schema.NullOr(Schema.String),
+  entityType: Schema.NullOr(Schema.String),
+  entityId: Schema.NullOr(Schema.String),
+  /** What changed, where the other version is, or why nothing did. */
+  detail: Schema.String,
+})
+
+/** `embedbox list`; times in milliseconds since the epoch. */
+export const Listed = Schema.Struct({
+  notes: Schema.Array(
+    Schema.Struct({
+      entityType: Schema.String,
+      id: Schema.String,
+      title: Schema.String,
+      created: Schema.Number,
+      updated: Schema.Number,
+      embedding: Embedding,
+    }),
+  ),
+  /** There are more behind the last one. */
+  more: Schema.Boolean,
+})
+
+/** `embedbox edit` */
+export const Edited = Schema.Struct({
+  entityId: Schema.String,
+  jobId: Schema.String,
+  change: Schema.Literal("created", "updated", "unchanged"),
+})
+
+/** `embedbox rm` */
+export const Removed = Schema.Struct({
+  removed: Schema.Array(Schema.String),
+  /** There are no such notes. */
+  missing: Schema.Array(Schema.String),
+})
+
+/** `embedbox config` */
+export const Settings = Schema.Struct({
+  settings: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      variable: Schema.String,
+      /** Hidden where it is a secret. */
+      value: Schema.String,
+      /** `default`, `environment`, `flag`, or the file. */
+      source: Schema.String,
+    }),
   ),
 })
 

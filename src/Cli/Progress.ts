@@ -1,20 +1,26 @@
 /**
- * Shows how far long work is, on standard error. On a terminal one line moves; elsewhere a plain line comes now and
+ * Shows how far long work is, on standard error. On a terminal some lines move; elsewhere a plain line comes now and
  * then, since a log with a thousand copies of a bar helps nobody. The rate is that of the last seconds, because the
- * first texts wait for the model to load.
+ * first texts wait for the model to load; that has a line of its own, lest it look like work that does not get on.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { Progress } from "../JobProgress.js"
-import { Screen } from "./Screen.js"
+import { counted, span } from "../Domain/Phrases.js"
+import { Embedder } from "../Embedder.js"
+import { EmbeddingQueue } from "../EmbeddingQueue.js"
+import { EntityService } from "../EntityService.js"
+import type { Progress, Tracker } from "../JobProgress.js"
+import { PlaceTag } from "./Access.js"
+import { oneLine, Screen } from "./Screen.js"
 
 /** What is shown: one way for terminals, one for everybody else. */
-export interface Line {
+export interface Shown {
   readonly plain: string
-  readonly moving: string
+  readonly moving: ReadonlyArray<string>
 }
 
 interface Sample {
@@ -22,23 +28,23 @@ interface Sample {
   readonly ended: number
 }
 
-/** The seconds over which the rate is taken. */
-const span = 10_000
+/** The milliseconds over which the rate is taken. */
+const window = 10_000
 
-const remaining = (seconds: number) =>
-  seconds < 90
-    ? `${Math.ceil(seconds)} s`
-    : seconds < 5400
-      ? `${Math.ceil(seconds / 60)} min`
-      : `${Math.ceil(seconds / 3600)} h`
+/** Work that is under way. */
+export interface Work extends Progress {
+  /** Chunks that wait, where somebody counted. */
+  readonly chunksLeft?: number | undefined
+}
 
 /** Counts, rate and time left, in words. */
-export const words = ({ done, failed, total }: Progress, perSecond: number): string => {
+export const words = ({ chunksLeft, done, failed, total }: Work, perSecond: number): string => {
   const left = total - done - failed
   return [
     `${done + failed} of ${total}`,
     ...(perSecond > 0 ? [`${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)}/s`] : []),
-    ...(perSecond > 0 && left > 0 ? [`${remaining(left / perSecond)} left`] : []),
+    ...(chunksLeft === undefined || left === 0 ? [] : [`${counted(chunksLeft, "chunk")} to go`]),
+    ...(perSecond > 0 && left > 0 ? [`${span((left * 1000) / perSecond)} left`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
   ].join(", ")
 }
@@ -49,35 +55,115 @@ export const bar = ({ done, failed, total }: Progress, width: number): string =>
   return "█".repeat(filled) + "░".repeat(width - filled)
 }
 
-/** A line that tells how far jobs are; each look at it takes a sample for the rate. */
-export const ofJobs = (
+/** Of a narrow screen the bar takes no more than a fifth. */
+const barWidth = (screenWidth: number) => Math.min(24, Math.floor(screenWidth / 5))
+
+/** What tells how far work is; each look at it takes a sample for the rate. */
+export const ofWork = (
   label: string,
-  progress: Effect.Effect<Progress>,
-): Effect.Effect<Effect.Effect<Line>> =>
-  Effect.map(Ref.make<ReadonlyArray<Sample>>([]), (samples) =>
-    Effect.gen(function* () {
-      const now = yield* progress
+  work: Effect.Effect<Work>,
+): Effect.Effect<Effect.Effect<Shown>, never, Screen> =>
+  Effect.gen(function* () {
+    const samples = yield* Ref.make<ReadonlyArray<Sample>>([])
+    const { width } = yield* Screen
+    return Effect.gen(function* () {
+      const now = yield* work
       const sample = { at: yield* Clock.currentTimeMillis, ended: now.done + now.failed }
       const [first = sample] = yield* Ref.updateAndGet(samples, (before) => [
-        ...before.filter(({ at }) => at >= sample.at - span),
+        ...before.filter(({ at }) => at >= sample.at - window),
         sample,
       ])
       const seconds = (sample.at - first.at) / 1000
       const text = words(now, seconds > 0 ? (sample.ended - first.ended) / seconds : 0)
-      return { plain: `${label}: ${text}`, moving: `${label} ${bar(now, 24)} ${text}` }
-    }),
-  )
+      return { plain: `${label}: ${text}`, moving: [`${label} ${bar(now, barWidth(width))} ${text}`] }
+    })
+  })
 
-/** Shows the line as long as the scope lasts; then takes it away. */
-export const show = (line: Effect.Effect<Line>): Effect.Effect<void, never, Scope.Scope | Screen> =>
+/** How often the database is asked what is in work. */
+const lookEvery = "500 millis"
+
+/** How many notes in work are named. */
+const named = 3
+
+/**
+ * The same for the jobs of a tracker, with what is in work, the chunks that wait and whether the model is being loaded.
+ * That is for the eye only: where it cannot be read, it is not shown.
+ */
+export const ofJobs = (
+  label: string,
+  tracker: Tracker,
+): Effect.Effect<
+  Effect.Effect<Shown>,
+  never,
+  Embedder | EmbeddingQueue | EntityService | PlaceTag | Scope.Scope | Screen
+> =>
+  Effect.gen(function* () {
+    const queue = yield* EmbeddingQueue
+    const service = yield* EntityService
+    const embedder = yield* Embedder
+    const { model } = yield* PlaceTag
+    const screen = yield* Screen
+    const looks = yield* Ref.make<{ readonly inWork: ReadonlyArray<string>; readonly chunksLeft?: number }>({
+      inWork: [],
+    })
+    const isLoading = yield* Ref.make(false)
+
+    const look = Effect.gen(function* () {
+      const { done, failed, total } = yield* tracker.progress
+      if (done + failed === total) return yield* Ref.set(looks, { inWork: [] })
+      const jobs = yield* queue.listJobs({ status: "processing", limit: named })
+      const { chunksLeft } = yield* service.indexStatus
+      yield* Ref.set(looks, { inWork: jobs.map(({ entityId }) => oneLine(entityId)), chunksLeft })
+    }).pipe(Effect.catchAll((error) => Effect.logDebug("progress cannot be read", error)))
+    yield* Effect.forkScoped(Effect.schedule(look, Schedule.spaced(lookEvery)))
+
+    // Not before there is something to embed. A model that cannot be loaded is the worker's to tell.
+    yield* Effect.gen(function* () {
+      yield* Effect.repeat(tracker.progress, {
+        until: ({ total }) => total > 0,
+        schedule: Schedule.spaced(lookEvery),
+      })
+      yield* Ref.set(isLoading, true)
+      yield* Effect.ignore(embedder.prepare ?? Effect.void)
+      yield* Ref.set(isLoading, false)
+    }).pipe(Effect.forkScoped)
+
+    const shown = yield* ofWork(
+      label,
+      Effect.zipWith(tracker.progress, Ref.get(looks), (progress, { chunksLeft }) => ({
+        ...progress,
+        chunksLeft,
+      })),
+    )
+    return Effect.gen(function* () {
+      const { moving, plain } = yield* shown
+      const { inWork } = yield* Ref.get(looks)
+      const loading = (yield* Ref.get(isLoading)) ? [`loading the model ${model} …`] : []
+      return {
+        plain: [...loading, plain].join("; "),
+        moving: [
+          ...loading.map((line) => screen.dim(line)),
+          ...moving,
+          ...(inWork.length === 0 ? [] : [screen.dim(`  ${inWork.join(", ")}`)]),
+        ],
+      }
+    })
+  })
+
+/** How often lines are drawn anew, and how often a plain one is written. */
+const drawEvery = "100 millis"
+const writeEvery = "5 seconds"
+
+/** Shows it as long as the scope lasts; then takes it away. */
+export const show = (shown: Effect.Effect<Shown>): Effect.Effect<void, never, Scope.Scope | Screen> =>
   Effect.gen(function* () {
     const screen = yield* Screen
-    if (screen.moves) yield* Effect.addFinalizer(() => screen.write("\r\u001b[2K"))
-    yield* line.pipe(
+    const draw = Option.isSome(screen.area) ? Option.some(yield* screen.area.value) : Option.none()
+    yield* shown.pipe(
       Effect.flatMap(({ moving, plain }) =>
-        screen.write(screen.moves ? `\r\u001b[2K${moving.slice(0, screen.width - 1)}` : `${plain}\n`),
+        Option.match(draw, { onNone: () => screen.write(`${plain}\n`), onSome: (to) => to(moving) }),
       ),
-      Effect.schedule(Schedule.spaced(screen.moves ? "100 millis" : "5 seconds")),
+      Effect.schedule(Schedule.spaced(Option.isSome(draw) ? drawEvery : writeEvery)),
       Effect.forkScoped,
     )
   })

@@ -62,14 +62,14 @@ const change = (json: boolean) =>
     const far = yield* Ref.make<Reembedding.Progress>({ done: 0, failed: 0, total: 0 })
     const outcome = yield* Effect.scoped(
       Effect.gen(function* () {
-        yield* Progress.show(yield* Progress.ofJobs("embedding", Ref.get(far)))
+        yield* Progress.show(yield* Progress.ofWork("embedding", Ref.get(far)))
         return yield* service.run((progress) => Ref.set(far, progress))
       }),
     )
     const millis = (yield* Clock.currentTimeMillis) - start
     yield* json
       ? Output.print(Output.Reembedded, outcome)
-      : Console.log(told(screen, outcome, millis).join("\n"))
+      : screen.done(told(screen, outcome, millis).join("\n"))
     if (outcome.refused.length > 0) yield* new SomeFailed({ count: outcome.refused.length })
   })
 

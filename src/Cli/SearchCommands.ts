@@ -1,42 +1,14 @@
-/**
- * The words of the commands that find notes. As in `Commands`, what they do is in a module each, imported when the command
- * runs.
- */
+/** The words of the commands that find notes. */
 import * as Args from "@effect/cli/Args"
-import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { EntityType } from "../Domain/Entity.js"
-import { id, json, type } from "./CommonOptions.js"
-import type { Summary } from "./JobCommands.js"
+import { id, itsType, json, limit, typeNames, types, whole } from "./CommonOptions.js"
 import { Pair } from "./Metadata.js"
-
-const whole = (name: string, from: number, to: number) =>
-  Options.integer(name).pipe(
-    Options.withSchema(
-      Schema.Int.pipe(Schema.between(from, to, { message: () => `--${name} takes ${from} to ${to}` })),
-    ),
-  )
-
-const limit = whole("limit", 1, 100).pipe(
-  Options.withDescription("At most this many notes, 1 to 100 (default: 10)."),
-  Options.withDefault(10),
-)
-
-const typeNames = (name: string, description: string) =>
-  Options.text(name).pipe(
-    Options.withPseudoName("name"),
-    Options.withDescription(description),
-    Options.repeated,
-    Options.withSchema(Schema.mutable(Schema.Array(EntityType))),
-  )
-
-const types = (name: string) => typeNames(name, "Only notes of this type. Can be given more than once.")
+import * as Words from "./Words.js"
 
 const excludedTypes = typeNames("exclude-type", "No notes of this type. Can be given more than once.")
 
-const search = Command.make(
+export const search = Words.make(
   "search",
   {
     text: Args.text({ name: "text" }).pipe(
@@ -55,7 +27,7 @@ const search = Command.make(
       Options.repeated,
       Options.withSchema(Schema.mutable(Schema.Array(Pair))),
     ),
-    limit,
+    limit: limit(100, 10),
     offset: whole("offset", 0, 1000).pipe(
       Options.withDescription("Leave out so many of the best: the pages after the first (default: 0)."),
       Options.withDefault(0),
@@ -63,34 +35,38 @@ const search = Command.make(
     explain: Options.boolean("explain").pipe(Options.withDescription("Say how each score came about.")),
     json,
   },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Search.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(Command.withDescription("Find notes by meaning and by words."))
+  {
+    usage: "search <text>",
+    meaning: "Find notes by meaning and by words.",
+    more: ["What is not embedded yet is found by its words only; the answer says how many those are."],
+    examples: [
+      ['search "where did I park"', "ask in your own words"],
+      ["search --mode lexical --type task milk", "tasks that have the word, without the model"],
+      ["search --meta status=open --limit 3 garden --json", "for a script"],
+    ],
+  },
+  () => import("./Search.js"),
+)
 
-const related = Command.make(
+export const related = Words.make(
   "related",
   {
     id: id("id").pipe(Args.withDescription("The note that others are to be like.")),
-    type: type.pipe(
-      Options.withDescription("Its type; needed where several types have this id."),
-      Options.optional,
-    ),
+    type: itsType,
     types: types("only-type"),
     excludedTypes,
-    limit,
+    limit: limit(100, 10),
     json,
   },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Related.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(Command.withDescription("Find notes like one that you have."))
+  {
+    usage: "related <id>",
+    meaning: "Find notes like one that you have.",
+    examples: [["related garden/tomatoes", "what else is about that"]],
+  },
+  () => import("./Related.js"),
+)
 
-const reembed = Command.make(
+export const reembed = Words.make(
   "reembed",
   {
     dryRun: Options.boolean("dry-run").pipe(
@@ -98,24 +74,17 @@ const reembed = Command.make(
     ),
     json,
   },
-  (given) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Reembed.js")),
-      ({ run }) => run(given),
-    ),
-).pipe(
-  Command.withDescription(
-    "Embed all notes anew with the configured model, while the former one is searched.",
-  ),
+  {
+    usage: "reembed",
+    meaning: "Change to the configured model. --dry-run says what it costs.",
+    more: [
+      "All notes are embedded anew beside the vectors that are searched, which are used until nothing is missing. " +
+        "It can be stopped at any time, and goes on when it is run again.",
+    ],
+    examples: [
+      ["reembed --dry-run --model bge-small-en-v1.5", "how many notes, chunks and minutes"],
+      ["reembed --model bge-small-en-v1.5", "do it; then configure that model"],
+    ],
+  },
+  () => import("./Reembed.js"),
 )
-
-export const all = [search, related, reembed] as const
-
-/** Options that take no value. */
-export const switches: ReadonlyArray<string> = ["--explain", "--dry-run"]
-
-export const summaries: ReadonlyArray<Summary> = [
-  { usage: "search <text>", meaning: "Find notes by meaning and by words." },
-  { usage: "related <id>", meaning: "Find notes like one that you have." },
-  { usage: "reembed", meaning: "Change to the configured model. --dry-run says what it costs." },
-]

@@ -20,6 +20,20 @@ export const titleOf = (entity: Pick<Entity, "content" | "metadata"> & { readonl
   return headingOf(entity.content) ?? entity.id
 }
 
+/** The same, with the first line of the text where it would be the id, which may say nothing to anybody. */
+export const labelOf = (entity: Pick<Entity, "content" | "metadata"> & { readonly id: string }): string => {
+  const title = titleOf(entity)
+  return title === entity.id ? (firstLineOf(entity.content) ?? title) : title
+}
+
+/** The first line that has something in it. */
+const firstLineOf = (content: string): string | undefined =>
+  content
+    .slice(0, headLength)
+    .split("\n")
+    .map((line) => line.trim())
+    .find((line) => line !== "")
+
 /** The text, well-formed and at most `most` UTF-16 code units long; what was cut ends in "…". */
 export const clipped = (text: string, most: number): string => {
   const head = text.slice(0, most + 1).toWellFormed()

@@ -246,8 +246,8 @@ export const make = ({
           yield* Effect.forEach(
             Object.keys(sync.rooms.leave),
             (roomId) =>
-              Effect.flatMap(rooms.get(roomId), (room) =>
-                room.present ? rooms.put({ ...Rooms.unknown(roomId) }) : Effect.void,
+              Effect.flatMap(rooms.get(roomId), ({ present }) =>
+                Effect.when(rooms.put(Rooms.unknown(roomId)), () => present),
               ),
             { discard: true },
           )

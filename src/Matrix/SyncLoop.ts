@@ -6,12 +6,12 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Storage } from "../Storage.js"
+import type { Standing } from "../InterfaceBoard/Standing.js"
 import type { Account } from "./Account.js"
 import type { Self } from "./Addressing.js"
 import { MatrixError } from "./Errors.js"
 import { filterOf, type Intake } from "./Intake.js"
 import type { Session } from "./Session.js"
-import type { Standing } from "./Standing.js"
 
 export interface Options {
   /** How long a poll waits for something to happen. */

@@ -8,26 +8,32 @@ import * as Layer from "effect/Layer"
 import { Access, BadSettings, PlaceTag } from "../Cli/Access.js"
 
 const shell = Effect.promise(() => import("../Shell.js"))
-
+const foundation = Effect.promise(() => import("./Foundation.js"))
 const config = Effect.promise(() => import("./Config.js"))
+const sources = Effect.promise(() => import("./ConfigSources.js"))
 
-const settings = Effect.flatMap(config, ({ load }) =>
-  Effect.mapError(
-    load({ logLevel: "warning", drainTimeout: "2 seconds" }),
-    ({ problems }) => new BadSettings({ problems }),
-  ),
-)
+const toBadSettings = ({ problems }: { readonly problems: ReadonlyArray<string> }) =>
+  new BadSettings({ problems })
+
+/** What a command line has otherwise than a daemon. */
+const fallbacks = { logLevel: "warning", drainTimeout: "2 seconds" }
+
+const settings = Effect.flatMap(config, ({ load }) => Effect.mapError(load(fallbacks), toBadSettings))
 
 type Settings = Effect.Effect.Success<typeof settings>
-type Module = Effect.Effect.Success<typeof shell>
 
-/** A layer of the shell with its settings, its place and its logs. */
-const opened = <Services, E>(make: (shell: Module, settings: Settings) => Layer.Layer<Services, E>) =>
+/** A layer of some parts of the shell with its settings, its place and its logs. */
+const opened = <Parts, Services, E>(
+  parts: Effect.Effect<Parts>,
+  make: (parts: Parts, settings: Settings) => Layer.Layer<Services, E>,
+) =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
-      const { database, model, ...found } = yield* settings
+      const found = yield* settings
+      const { database, embeddingsModel, embeddingsUrl } = found
+      const model = embeddingsUrl === undefined ? found.model : embeddingsModel
       const logging = yield* Effect.promise(() => import("./Logging.js"))
-      return make(yield* shell, { database, model, ...found }).pipe(
+      return make(yield* parts, found).pipe(
         Layer.merge(Layer.succeed(PlaceTag, { database, model })),
         Layer.provideMerge(logging.layer(found, { liveLine: true })),
       )
@@ -36,17 +42,24 @@ const opened = <Services, E>(make: (shell: Module, settings: Settings) => Layer.
 
 /** What commands work on. */
 export const layer: Layer.Layer<Access> = Layer.succeed(Access, {
-  settings: Effect.map(config, (module) => Object.values(module.settings)),
-  queue: opened((module, found) => Layer.provide(module.queue(found), module.storage(found))),
-  database: Layer.unwrapEffect(
-    Effect.map(
-      Effect.promise(() => import("../Doctor.js")),
-      (doctor) =>
-        opened((module, found) =>
-          doctor.layer.pipe(Layer.provide(module.queue(found)), Layer.provideMerge(module.storage(found))),
-        ),
+  configured: (asked) =>
+    Layer.unwrapEffect(
+      Effect.map(sources, (module) =>
+        module.layer(asked).pipe(Layer.catchAll((error) => Layer.fail(toBadSettings(error)))),
+      ),
     ),
+  effective: (asked) =>
+    Effect.flatMap(sources, (module) => Effect.mapError(module.effective(asked, fallbacks), toBadSettings)),
+  daemon: Effect.flatMap(
+    Effect.promise(() => import("./Daemon.js")),
+    ({ serve }) => Effect.catchTag(serve, "InvalidSettings", (error) => Effect.fail(toBadSettings(error))),
   ),
-  services: opened((module, found) => module.layerWithoutWorkerWith(found)),
-  working: opened((module, found) => module.layerWith(found)),
+  queue: opened(foundation, (module, found) => Layer.provide(module.queue(found), module.storage(found))),
+  database: opened(
+    Effect.all([foundation, Effect.promise(() => import("../Doctor.js"))]),
+    ([module, doctor], found) =>
+      doctor.layer.pipe(Layer.provide(module.queue(found)), Layer.provideMerge(module.storage(found))),
+  ),
+  services: opened(shell, (module, found) => module.layerWithoutWorkerWith(found)),
+  working: opened(shell, (module, found) => module.layerWith(found)),
 })

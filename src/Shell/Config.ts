@@ -4,11 +4,13 @@
  * are written as a user would write them and go through the same parsers. An empty variable counts as not set,
  * because compose files and CI systems set empty ones.
  */
+import { homedir } from "node:os"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import * as Folder from "./Config/Folder.js"
 import * as Logs from "./Config/Logs.js"
 import * as Matrix from "./Config/Matrix.js"
 import * as Place from "./Config/Place.js"
@@ -19,13 +21,20 @@ import * as Values from "./Values.js"
 
 /** Everything that a shell can be told. */
 export interface Settings
-  extends Place.Settings, Provider.Settings, Working.Settings, Logs.Settings, Matrix.Settings {}
+  extends
+    Place.Settings,
+    Provider.Settings,
+    Working.Settings,
+    Folder.Settings,
+    Logs.Settings,
+    Matrix.Settings {}
 
 /** Every setting with its default, in the order in which people read them. */
 export const settings: TableOf<Settings> = {
   ...Place.settings,
   ...Provider.settings,
   ...Working.settings,
+  ...Folder.settings,
   ...Logs.settings,
   ...Matrix.settings,
 }
@@ -47,17 +56,16 @@ const shown = (value: string) => JSON.stringify(value.length > 80 ? `${value.sli
 
 const optional = (variable: string) => Config.withDefault(Config.string(variable), "")
 
-/** Settings whose value is not told back. */
-const secrets: ReadonlyArray<string> = [settings.matrixToken.variable, settings.matrixPassword.variable]
+/** What is wrong with a value, given under this name. */
+export const problemOf = <A>(name: string, given: string, { value }: Setting<A>, fallback?: string): string =>
+  `${name} is ${value.isSecret === true ? "not usable" : shown(given)}: it must be ${value.expected}` +
+  (fallback === undefined ? "" : ` (default: ${fallback})`)
 
 const read = <A>(setting: Setting<A>, fallback: Config.Config<string>): Config.Config<A> =>
   Config.all([optional(setting.variable), fallback]).pipe(
     Config.mapOrFail(([given, otherwise]) =>
       Either.mapLeft(Values.parse(setting.value, given.trim() === "" ? otherwise : given), () =>
-        ConfigError.InvalidData(
-          [],
-          `${setting.variable} is ${secrets.includes(setting.variable) ? "not usable" : shown(given)}: it must be ${setting.value.expected} (default: ${otherwise})`,
-        ),
+        ConfigError.InvalidData([], problemOf(setting.variable, given, setting, otherwise)),
       ),
     ),
   )
@@ -65,6 +73,12 @@ const read = <A>(setting: Setting<A>, fallback: Config.Config<string>): Config.C
 /** Where the XDG convention puts files of a kind; a relative folder there is to be ignored. */
 const place = (variable: string, otherwise: string) =>
   Config.map(optional(variable), (folder) => (Values.isAbsolutePath(folder) ? folder : otherwise))
+
+/** The folder of the user's own settings. */
+export const userFolder: Config.Config<string> = Config.map(
+  place("XDG_CONFIG_HOME", `${homedir()}/.config`),
+  (folder) => `${folder}/embedbox`,
+)
 
 /** All settings, read from `EMBEDBOX_*`, with some defaults of the caller's. */
 export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> => {
@@ -106,6 +120,9 @@ export const configWith = (fallbacks: Fallbacks = {}): Config.Config<Settings> =
     maxWaiting: of("maxWaiting"),
     vectorCache: of("vectorCache"),
     indexMemory: of("indexMemory"),
+    syncDir: of("syncDir"),
+    syncTypes: of("syncTypes"),
+    syncDeletions: of("syncDeletions"),
     logFormat: of("logFormat"),
     logLevel: of("logLevel"),
     matrixHomeserver: of("matrixHomeserver"),

@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type { StorageError } from "../Domain/Errors.js"
 import * as Shell from "../Shell.js"
 import * as Config from "./Config.js"
+import * as ConfigSources from "./ConfigSources.js"
 import * as Interfaces from "./Interfaces.js"
 import * as Logging from "./Logging.js"
 
@@ -30,6 +31,7 @@ const told = (settings: Config.Settings) => ({
   maxProcessingTime: Duration.format(settings.maxProcessingTime),
   lease: Duration.format(settings.leaseDuration),
   drainTimeout: Duration.format(settings.drainTimeout),
+  folder: settings.syncDir ?? "none",
   matrix: (settings.matrixHomeserver && settings.matrixUser) ?? "none",
   cleanup: `after ${Duration.format(settings.cleanupAge)}, every ${Duration.format(settings.cleanupInterval)}`,
 })
@@ -52,15 +54,21 @@ const life = (settings: Config.Settings): Effect.Effect<never, StorageError | Co
 /** The daemon was given words, and takes none. */
 export class NoArguments extends Schema.TaggedError<NoArguments>()("NoArguments", {}) {
   override get message() {
-    return "the daemon takes no arguments: its settings are EMBEDBOX_* variables, listed by `embedbox --help`"
+    return "the daemon takes no arguments: `embedbox serve` takes some, and `embedbox config` lists the settings"
   }
 }
 
-/** Runs until interrupted. */
+/** Runs until interrupted, with the settings that it finds. */
+export const serve: Effect.Effect<never, Config.InvalidSettings | StorageError> = Effect.flatMap(
+  Config.load(),
+  life,
+)
+
+/** The program: the same, with what files of settings say. */
 export const run: Effect.Effect<never, NoArguments | Config.InvalidSettings | StorageError> = Effect.gen(
   function* () {
     if (process.argv.length > 2) return yield* new NoArguments()
-    return yield* Effect.flatMap(Config.load(), life)
+    return yield* Effect.provide(serve, ConfigSources.layer())
   },
 )
 

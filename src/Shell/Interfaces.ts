@@ -73,13 +73,25 @@ export const matrix = (settings: Of): Effect.Effect<Asked | undefined, InvalidSe
     }
   })
 
-/** The interfaces that the settings ask for. */
-export const layer = (
-  settings: Settings,
-): Effect.Effect<Layer.Layer<never, never, Storage | Services>, InvalidSettings> =>
+/** The folder that is kept in step. */
+const folder = ({ syncDeletions, syncDir, syncTypes }: Settings) =>
+  Effect.gen(function* () {
+    if (syncDir === undefined) return Layer.empty
+    const module = yield* Effect.promise(() => import("../DirectorySync/Resident.js"))
+    return module.layer({ folder: syncDir, types: syncTypes, deletions: syncDeletions })
+  })
+
+/** The Matrix bot. */
+const bot = (settings: Settings) =>
   Effect.gen(function* () {
     const asked = yield* matrix(settings)
     if (asked === undefined) return Layer.empty
     const module = yield* Effect.promise(() => import("../Matrix.js"))
     return Layer.discard(module.layer({ ...module.defaults, ...asked }))
   })
+
+/** The interfaces that the settings ask for. */
+export const layer = (
+  settings: Settings,
+): Effect.Effect<Layer.Layer<never, never, Storage | Services>, InvalidSettings> =>
+  Effect.zipWith(bot(settings), folder(settings), (one, other) => Layer.merge(one, other))

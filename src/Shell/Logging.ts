@@ -14,8 +14,8 @@ const toStderr = (text: string) => {
 
 const line = (text: string) => toStderr(`${text}\n`)
 
-/** Moves to the start of the terminal's line and empties it. */
-const clearLine = Logger.make(() => toStderr("\r\u001b[2K"))
+/** Takes away the lines that are redrawn: the cursor rests on the first of them. */
+const clearLines = Logger.make(() => toStderr("\r\u001b[J"))
 
 interface Target {
   readonly isTerminal: boolean
@@ -36,8 +36,8 @@ const loggerOf = (format: Settings["logFormat"], target: Target): Logger.Logger<
 }
 
 /**
- * Replaces Effect's own logger, whose lines go to standard output. With `liveLine`, something redraws the last line
- * of the terminal all the time, and log lines first clear it away.
+ * Replaces Effect's own logger, whose lines go to standard output. With `liveLine`, something redraws the last lines
+ * of the terminal all the time, and log lines first clear them away.
  */
 export const layer = (
   settings: Pick<Settings, "logFormat" | "logLevel">,
@@ -51,7 +51,7 @@ export const layer = (
       return Layer.merge(
         Logger.replace(
           Logger.defaultLogger,
-          liveLine && isTerminal ? Logger.zipRight(clearLine, logger) : logger,
+          liveLine && isTerminal ? Logger.zipRight(clearLines, logger) : logger,
         ),
         Logger.minimumLogLevel(settings.logLevel),
       )

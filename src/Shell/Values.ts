@@ -18,6 +18,10 @@ export interface Parser<A> {
   readonly parse: (text: string) => Option.Option<A>
   /** Spaces at its ends are part of it. */
   readonly verbatim?: true
+  /** It names a file or folder: one that is relative in a file of settings is meant from there. */
+  readonly isPath?: true
+  /** Nobody may see it. */
+  readonly isSecret?: true
 }
 
 /** The value, or what would be right. */
@@ -136,6 +140,7 @@ export const urlOrNone: Parser<string | undefined> = {
 export const path: Parser<string> = {
   expected: "a path",
   takes: "a path",
+  isPath: true,
   parse: (text) =>
     text.includes("\0")
       ? Option.none()
@@ -172,6 +177,7 @@ export const modelName: Parser<ModelName> = oneOf(...Models.ModelName.literals, 
 
 /** The same, or `none`. */
 export const orNone = <A>(some: Parser<A>): Parser<A | undefined> => ({
+  ...some,
   expected: `${some.expected}, or none`,
   takes: `${some.takes}, or none`,
   parse: (text) => (text.toLowerCase() === "none" ? Option.some(undefined) : some.parse(text)),
@@ -192,6 +198,7 @@ export const address: Parser<string> = {
 export const secret: Parser<Redacted.Redacted> = {
   expected: "a secret without line breaks or other control characters",
   takes: "a secret",
+  isSecret: true,
   parse: (text) => (/[\p{Cc}]/u.test(text) ? Option.none() : Option.some(Redacted.make(text))),
 }
 

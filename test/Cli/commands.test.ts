@@ -122,7 +122,19 @@ describe("the command line", { timeout: 180_000 }, () => {
         [["get", "nowhere"], 3, /^embedbox: there is no note "nowhere"\n/m],
         [["job", "nowhere"], 3, /^embedbox: there is no job "nowhere"\n/m],
         [["job", "nowhere", "--wait"], 3, /there is no job/],
-        [["frobnicate"], 2, /^embedbox: .*'add', 'import'/m],
+        [["frobnicate"], 2, /^embedbox: there is no command "frobnicate"\nembedbox --help lists/m],
+        [["serach", "x"], 2, /\ndid you mean: embedbox search\n/],
+        [["status", "--set", "frob=1"], 1, /there is no setting "frob"/],
+        [["status", "--set", "frob"], 2, /--set takes name=value/],
+        [["status", "--set", "batchSize=0"], 1, /batchSize \(flag\) is "0": it must be a whole number/],
+        [
+          ["status", "--config", join(folder, "none.json")],
+          1,
+          /none\.json cannot be read: it does not exist/,
+        ],
+        [["completions", "tcsh"], 2, /bash/],
+        [["rm", "nothing"], 3, /there is no note "nothing"/],
+        [["list", "--after", "x"], 2, /--after takes type\/id/],
         [["get"], 2, /^embedbox: Missing argument <id>\n/m],
         [["status", "--frob"], 2, /unknown argument: .--frob/],
         [["search", "x", "--limit", "0"], 2, /^embedbox: --limit takes 1 to 100\n/m],
@@ -187,8 +199,10 @@ describe("the command line", { timeout: 180_000 }, () => {
         assert.strictEqual(help.stderr, "")
         assert.notMatch(help.stdout, controls)
       }
-      assert.include((yield* embedbox(["--help"], { env })).stdout, "EMBEDBOX_DATABASE")
-      assert.include((yield* embedbox(["import", "--help"], { env })).stdout, "--wait")
+      assert.include((yield* embedbox(["--help"], { env })).stdout, "--database")
+      const ofImport = (yield* embedbox(["import", "--help"], { env })).stdout
+      for (const part of ["embedbox import <folder>", "--wait", "--quiet", "Examples"])
+        assert.include(ofImport, part)
     }),
   )
 })

@@ -16,10 +16,15 @@ describe("the words of the command line", () => {
     ["search --limit=3 a b --mode lexical", "search --limit=3 --mode lexical a b"],
     ["search a --json -- --wait b", "search --json a -- --wait b"],
     ["--version", "--version"],
+    ["get x --quiet --json", "--quiet get --json x"],
+    ["--database a list --limit 3", "--database a list --limit 3"],
+    ["list --database a --limit 3 --set b=c -v", "--database a --set b=c -v list --limit 3"],
+    ["list --database=a", "--database=a list"],
+    ["search -- --quiet", "search -- --quiet"],
     ["", ""],
   ])("%j is read as %j", (given, read) => {
     const words = given === "" ? [] : given.split(" ")
-    assert.strictEqual(Arguments.optionsFirst(words, switches).join(" "), read)
+    assert.strictEqual(Arguments.ordered(words, switches).join(" "), read)
   })
 
   it("end in the code that the README names", () => {
@@ -42,7 +47,11 @@ describe("the words of the command line", () => {
     assert.strictEqual(Progress.words({ total: 10, done: 0, failed: 0 }, 0), "0 of 10")
     assert.strictEqual(
       Progress.words({ total: 1000, done: 98, failed: 2 }, 4.5),
-      "100 of 1000, 4.5/s, 4 min left, 2 failed",
+      "100 of 1000, 4.5/s, 3 min left, 2 failed",
+    )
+    assert.strictEqual(
+      Progress.words({ total: 1000, done: 0, failed: 0, chunksLeft: 2300 }, 100),
+      "0 of 1000, 100/s, 2300 chunks to go, 10 s left",
     )
     assert.strictEqual(Progress.words({ total: 5, done: 5, failed: 0 }, 20), "5 of 5, 20/s")
     assert.strictEqual(Progress.bar({ total: 4, done: 1, failed: 1 }, 8), "████░░░░")

@@ -19,8 +19,18 @@ export interface Standing {
   readonly state: Effect.Effect<InterfaceState>
 }
 
-/** Reports as long as the scope lasts. `waiting` tells how many messages are still to be sent. */
-export const make = (userId: string, waiting: Effect.Effect<number, StorageError>) =>
+/** What is told of. */
+export interface Of {
+  /** Which interface, such as `matrix`. */
+  readonly name: string
+  /** For whom or what it is there, such as a user id. */
+  readonly subject: string
+  /** How many messages are still to be sent. */
+  readonly waiting: Effect.Effect<number, StorageError>
+}
+
+/** Reports as long as the scope lasts. */
+export const make = ({ name, subject, waiting }: Of) =>
   Effect.gen(function* () {
     const board = yield* InterfaceBoard.InterfaceBoard
     const told = yield* Ref.make<Told>({ state: "starting", reason: null })
@@ -29,8 +39,8 @@ export const make = (userId: string, waiting: Effect.Effect<number, StorageError
     const report = Effect.gen(function* () {
       yield* news.close
       yield* board.report({
-        name: "matrix",
-        subject: userId,
+        name,
+        subject,
         waiting: yield* waiting,
         ...(yield* Ref.get(told)),
       })
@@ -38,7 +48,7 @@ export const make = (userId: string, waiting: Effect.Effect<number, StorageError
       Effect.catchAllCause((cause) =>
         Cause.isInterruptedOnly(cause)
           ? Effect.interrupt
-          : Effect.logDebug("how the Matrix interface stands could not be told", cause),
+          : Effect.logDebug("how an interface stands could not be told", cause),
       ),
     )
 
@@ -54,8 +64,8 @@ export const make = (userId: string, waiting: Effect.Effect<number, StorageError
         const before = yield* Ref.getAndSet(told, { state, reason })
         if (before.state === state && before.reason === reason) return
         const log = state === "connected" || state === "standby" ? Effect.logInfo : Effect.logWarning
-        yield* log(`matrix: ${state}${reason === null ? "" : `: ${reason}`}`).pipe(
-          Effect.annotateLogs({ user: userId }),
+        yield* log(`${name}: ${state}${reason === null ? "" : `: ${reason}`}`).pipe(
+          Effect.annotateLogs({ subject }),
         )
         yield* news.open
       })

@@ -1,0 +1,20 @@
+/** `embedbox completions`: what makes a shell complete commands and options. */
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+
+export interface Given {
+  readonly shell: "bash" | "zsh" | "fish"
+}
+
+/** The script for each shell: made of the parser, which knows of this command and so cannot be imported here. */
+export class Scripts extends Context.Tag("embedbox/Cli/Completions/Scripts")<
+  Scripts,
+  { readonly [Shell in Given["shell"]]: Effect.Effect<ReadonlyArray<string>> }
+>() {}
+
+export const run = ({ shell }: Given) =>
+  Effect.gen(function* () {
+    const lines = yield* (yield* Scripts)[shell]
+    yield* Console.log(lines.join("\n"))
+  })

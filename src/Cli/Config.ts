@@ -1,0 +1,29 @@
+/** `embedbox config`: the settings that count, and where each comes from. Secrets are not shown. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { Access, AskedTag } from "./Access.js"
+import * as Output from "./Output.js"
+import { oneLine, Screen } from "./Screen.js"
+import * as Table from "./Table.js"
+
+const columns: ReadonlyArray<Table.Column> = [
+  { title: "setting", least: 8 },
+  { title: "value", least: 12 },
+  { title: "from", least: 8 },
+]
+
+export const run = ({ json }: { readonly json: boolean }) =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const asked = yield* AskedTag
+    const settings = yield* Effect.flatMap(Access, (access) => access.effective(asked))
+    if (json) return yield* Output.print(Output.Settings, { settings })
+    yield* Console.log(
+      Table.lines(
+        screen,
+        columns,
+        settings.map(({ name, source, value }) => [name, oneLine(value), source]),
+        (cell, row) => (settings[row]?.source === "default" ? screen.dim(cell) : cell),
+      ).join("\n"),
+    )
+  })
