@@ -11,7 +11,6 @@ import * as Stream from "effect/Stream"
 import { keyOf, keyText } from "../Domain/Entity.js"
 import type { StorageError } from "../Domain/Errors.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
-import { sha256 } from "../Domain/Hash.js"
 import type { EntityView } from "../EntityOverlay.js"
 import { EntityService } from "../EntityService.js"
 import * as Files from "./Files.js"
@@ -96,7 +95,7 @@ export const make = (manifest: Manifest) =>
                 if (isDeleted.has(at)) return no(`its file ${at} was deleted; the note is kept`)
               }
               const text = FrontMatter.fileOf(entity)
-              const hash = sha256(text)
+              const hash = NoteFile.hashOf(text)
               if (there === hash) return done("unchanged", hash)
               if (there === Files.absent || there === row?.fileHash) {
                 yield* NoteFile.write(file, text)

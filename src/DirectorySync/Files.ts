@@ -4,10 +4,10 @@ import * as path from "node:path"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { sha256 } from "../Domain/Hash.js"
+import * as Option from "effect/Option"
 import * as NoteFile from "./NoteFile.js"
 
-/** The hash of a file's text, `absent` where there is none; a text that is no note has one that equals no note's. */
+/** The hash of a file's text, `absent` where there is no file; what is no text has one that no text has. */
 export const hashOf = (file: string): Effect.Effect<string, { readonly error: unknown }> =>
   Effect.tryPromise({
     try: async () => {
@@ -16,7 +16,11 @@ export const hashOf = (file: string): Effect.Effect<string, { readonly error: un
         return Promise.reject(cause)
       })
       if (found === undefined) return absent
-      return found.isFile() ? sha256(await fs.readFile(file, "utf8")) : "no file"
+      if (!found.isFile()) return "no file"
+      return Option.match(NoteFile.textOf(await fs.readFile(file)), {
+        onNone: () => "no text",
+        onSome: NoteFile.hashOf,
+      })
     },
     catch: (error) => ({ error }),
   })
@@ -52,7 +56,7 @@ export const keepBeside = (
       const name = `${stem}${copy === 1 ? "" : `-${copy}`}${extension}`
       const hash = yield* hashOf(path.join(folder, name))
       // The same once more says nothing new.
-      if (hash === sha256(content)) return name
+      if (hash === NoteFile.hashOf(content)) return name
       if (hash !== absent) continue
       yield* NoteFile.write(path.join(folder, name), content)
       return name

@@ -8,6 +8,7 @@ import * as path from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import { type JsonObject, maxContentBytes } from "../Domain/Entity.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { sha256 } from "../Domain/Hash.js"
@@ -35,6 +36,13 @@ const refused = (kind: Refused["kind"], reason: string): Refused => ({ _tag: "Re
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
+/** The text of these bytes, without its byte order mark; none where they are not UTF-8. */
+export const textOf = (bytes: Uint8Array): Option.Option<string> =>
+  Option.liftThrowable(() => utf8.decode(bytes))()
+
+/** What texts are compared by. A byte order mark says nothing, so it makes no difference. */
+export const hashOf = (text: string): string => sha256(text.startsWith("\uFEFF") ? text.slice(1) : text)
+
 const tooLarge = (bytes: number) =>
   refused("skipped", `is too large: ${bytes} bytes, at most ${maxContentBytes} are taken`)
 
@@ -43,13 +51,13 @@ export const noteOf = (bytes: Uint8Array): NoteFile | Refused => {
   if (bytes.byteLength > maxContentBytes) return tooLarge(bytes.byteLength)
   // A text has no such character, and most that is not text has one early.
   if (bytes.includes(0)) return refused("quarantined", "is not text: it holds a NUL character")
-  const text = Either.try(() => utf8.decode(bytes))
-  if (Either.isLeft(text)) return refused("quarantined", "is not valid UTF-8")
-  const content = text.right
+  const text = textOf(bytes)
+  if (Option.isNone(text)) return refused("quarantined", "is not valid UTF-8")
+  const content = text.value
   if (content.trim() === "") return refused("skipped", "is empty")
   return Either.match(FrontMatter.fieldsOf(content), {
     onLeft: (reason) => refused("quarantined", reason),
-    onRight: (fields) => ({ _tag: "NoteFile", content, fields, hash: sha256(content) }),
+    onRight: (fields) => ({ _tag: "NoteFile", content, fields, hash: hashOf(content) }),
   })
 }
 

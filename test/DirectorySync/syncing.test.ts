@@ -129,6 +129,29 @@ describe("a folder kept in step", () => {
     ),
   )
 
+  it.effect("a byte order mark is no change", () =>
+    withSystem(
+      Effect.gen(function* () {
+        const service = yield* EntityService
+        const folder = yield* folderOf({ "a.md": "\uFEFFone", "b.md": "\uFEFF---\nt: 1\n---\ntwo" })
+        expect(yield* sync(folder)).toEqual(["a.md: created", "b.md: created"])
+        expect(yield* sync(folder)).toEqual([])
+        // The file is what was remembered of it, so a change of its note replaces it.
+        yield* service.updateEntity("a", { content: "one, edited there" })
+        expect(yield* sync(folder)).toEqual(["a.md: exported: updated"])
+        // Nor is one that only the note has.
+        yield* service.createEntity({ id: "c", content: "\uFEFFthree" })
+        expect(yield* sync(folder)).toEqual(["c.md: exported: created"])
+        expect(yield* sync(folder)).toEqual([])
+        expect(yield* filesOf(folder)).toEqual({
+          "a.md": "one, edited there",
+          "b.md": "\uFEFF---\nt: 1\n---\ntwo",
+          "c.md": "\uFEFFthree",
+        })
+      }),
+    ),
+  )
+
   it.effect("where both sides changed, the file wins and the other version is kept beside it", () =>
     withSystem(
       Effect.gen(function* () {
