@@ -88,6 +88,15 @@ export const checkInside = (folder: string, at: string): Effect.Effect<void, { r
     }
   })
 
-/** Removes a file. One that is gone already is as good. */
-export const remove = (file: string): Effect.Effect<void, { readonly error: unknown }> =>
-  Effect.tryPromise(() => fs.rm(file, { force: true }))
+/**
+ * Removes a file, where it still holds the text of this hash, and answers whether it is gone now: what was written into it
+ * meanwhile is nobody's to delete. It is looked at right before, as near to one step as a file system allows.
+ */
+export const removeIf = (file: string, hash: string): Effect.Effect<boolean, { readonly error: unknown }> =>
+  Effect.gen(function* () {
+    const there = yield* hashOf(file)
+    if (there === absent) return true
+    if (there !== hash) return false
+    yield* Effect.tryPromise(() => fs.rm(file, { force: true }))
+    return true
+  })

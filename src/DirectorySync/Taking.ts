@@ -130,25 +130,23 @@ export const make = Effect.gen(function* () {
       }),
     )
 
-  const removeFile = ({ found }: Item, { deletions, folder }: Run): Effect.Effect<Settled> =>
+  const removeFile = (
+    { found: { entityId, entityType, path: at }, note }: Item,
+    { deletions, folder }: Run,
+  ): Effect.Effect<Settled> =>
     deletions
-      ? Effect.match(Files.remove(path.join(folder, found.path)), {
+      ? Effect.match(Files.removeIf(path.join(folder, at), note.hash), {
           onFailure: ({ error }) =>
-            settledAs(skipped(found.path, "skipped", `cannot be removed: ${reasonOf(error)}`)),
-          onSuccess: () => ({
-            outcomes: [
-              {
-                _tag: "Removed",
-                side: "file",
-                path: found.path,
-                entityType: found.entityType,
-                entityId: found.entityId,
-              },
-            ],
-            forget: [found.path],
-          }),
+            settledAs(skipped(at, "skipped", `cannot be removed: ${reasonOf(error)}`)),
+          onSuccess: (isGone) =>
+            isGone
+              ? {
+                  outcomes: [{ _tag: "Removed", side: "file", path: at, entityType, entityId }],
+                  forget: [at],
+                }
+              : settledAs(skipped(at, "transient", "its note was deleted, but it was changed meanwhile")),
         })
-      : Effect.succeed(settledAs(skipped(found.path, "skipped", "its note was deleted; the file is kept")))
+      : Effect.succeed(settledAs(skipped(at, "skipped", "its note was deleted; the file is kept")))
 
   /** What can be done, or told, without writing the text. */
   const settle = ({ current, item, key, verdict }: Look, run: Run) => {
