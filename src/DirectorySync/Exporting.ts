@@ -86,14 +86,14 @@ export const make = (manifest: Manifest) =>
                 row: { ...key, path: at, fileHash, contentHash: entity.contentHash },
               })
               const file = path.join(folder, at)
-              yield* Files.checkInside(folder, at)
-              const there = yield* Files.hashOf(file)
-              const isEntitySame = row?.contentHash === entity.contentHash
-              if (row !== undefined && isEntitySame) {
+              if (row?.contentHash === entity.contentHash) {
                 // A change of the file is for an import to take, or was refused by one.
-                if (there !== Files.absent) return { outcome: done("unchanged", there).outcome }
+                if (!(yield* Files.isAbsent(file)))
+                  return { outcome: done("unchanged", row.fileHash).outcome }
                 if (isDeleted.has(at)) return no(`its file ${at} was deleted; the note is kept`)
               }
+              yield* Files.checkInside(folder, at)
+              const there = yield* Files.hashOf(file)
               const text = FrontMatter.fileOf(entity)
               const hash = NoteFile.hashOf(text)
               if (there === hash) return done("unchanged", hash)

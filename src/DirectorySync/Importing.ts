@@ -22,7 +22,7 @@ import * as Taking from "./Taking.js"
 import type { Mode } from "./Verdict.js"
 import * as Walk from "./Walk.js"
 
-/** Files that are read ahead of the group being written. */
+/** Files that are read at once, ahead of the group being written. */
 const readAhead = 8
 
 /** A group: so much text in UTF-16 units, or so many files. */
@@ -52,18 +52,24 @@ type Read = Taking.Item | (FileOutcome & { readonly _tag: "Skipped" })
 
 const isItem = (one: Read): one is Taking.Item => "found" in one
 
-const readOne = (
+const readSome = (
   folder: string,
-  one: Walk.Found | Walk.LeftOut,
+  some: ReadonlyArray<Walk.Found | Walk.LeftOut>,
   quietMillis?: number,
-): Effect.Effect<Read> =>
-  one._tag === "LeftOut"
-    ? Effect.succeed(Taking.skipped(one.path, "skipped", one.reason))
-    : Effect.map(NoteFile.read(path.join(folder, one.path), quietMillis), (read) =>
-        read._tag === "Refused"
-          ? Taking.skipped(one.path, read.kind, read.reason)
-          : { found: one, note: read },
-      )
+): Effect.Effect<ReadonlyArray<Read>> => {
+  const found = some.filter((one) => one._tag === "Found")
+  const files = found.map((one) => path.join(folder, one.path))
+  return Effect.map(NoteFile.readAll(files, quietMillis), (notes) => {
+    const of = new Map(Arr.zip(found, notes))
+    return some.map((one): Read => {
+      if (one._tag === "LeftOut") return Taking.skipped(one.path, "skipped", one.reason)
+      const note = of.get(one)
+      return note?._tag === "NoteFile"
+        ? { found: one, note }
+        : Taking.skipped(one.path, note?.kind ?? "transient", note?.reason ?? "was not read")
+    })
+  })
+}
 
 /** What an outcome counts as. */
 const countOf = (outcome: SyncOutcome): keyof Counts | undefined => {
@@ -143,7 +149,11 @@ export const make = (manifest: Manifest) =>
             })
 
           return Stream.fromIterable(seen).pipe(
-            Stream.mapEffect((one) => readOne(folder, one, quietMillis), { concurrency: readAhead }),
+            Stream.grouped(readAhead),
+            Stream.mapEffect((some) => readSome(folder, Chunk.toReadonlyArray(some), quietMillis), {
+              concurrency: 2,
+            }),
+            Stream.flattenIterables,
             Stream.transduce(
               Sink.foldWeighted({
                 initial: Chunk.empty<Read>(),

@@ -68,6 +68,7 @@ const unescaped = (name: string): string | undefined => {
 /** A name is an escaped id only where that id would be written so; else it means what it says. */
 const decode = (name: string): string => {
   const composed = name.normalize("NFC")
+  if (!composed.includes("%")) return composed
   const candidate = unescaped(composed)
   return candidate !== undefined && encode(candidate) === composed ? candidate : composed
 }

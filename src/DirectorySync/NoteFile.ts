@@ -64,27 +64,35 @@ export const noteOf = (bytes: Uint8Array): NoteFile | Refused => {
 const isSame = (a: { size: number; mtimeMs: number; ino: number }, b: typeof a) =>
   a.size === b.size && a.mtimeMs === b.mtimeMs && a.ino === b.ino
 
+const lookInto = async (file: string, now: number, quietMillis: number): Promise<NoteFile | Refused> => {
+  const before = await fs.lstat(file)
+  // It was one when the folder was listed; what it is now may lead anywhere.
+  if (!before.isFile()) return refused("transient", "is no file any more")
+  if (before.size > maxContentBytes) return tooLarge(before.size)
+  // The clock of a file server may be ahead of ours.
+  if (Math.abs(now - before.mtimeMs) < quietMillis) return refused("transient", "was written just now")
+  const bytes = await fs.readFile(file)
+  return isSame(before, await fs.lstat(file))
+    ? noteOf(bytes)
+    : refused("transient", "was written while it was read")
+}
+
+const unread = (cause: unknown): Refused => {
+  const reason = `cannot be read: ${reasonOf(cause)}`
+  return refused(reason.endsWith("does not exist") ? "transient" : "skipped", reason)
+}
+
 /**
- * The note in a file, or why there is none. Never fails: one bad file does not stop a run. A file that was written less
- * than `quietMillis` ago is not read yet: whoever writes it may not be done.
+ * The notes in these files, or why there is none, read all at once: an effect for each step of each file would cost more
+ * than to read it. Never fails: one bad file does not stop a run. A file that was written less than `quietMillis` ago is
+ * not read yet: whoever writes it may not be done.
  */
-export const read = (file: string, quietMillis = 0): Effect.Effect<NoteFile | Refused> =>
-  Effect.gen(function* () {
-    const before = yield* Effect.tryPromise(() => fs.lstat(file))
-    // It was one when the folder was listed; what it is now may lead anywhere.
-    if (!before.isFile()) return refused("transient", "is no file any more")
-    if (before.size > maxContentBytes) return tooLarge(before.size)
-    // The clock of a file server may be ahead of ours.
-    const age = Math.abs((yield* Clock.currentTimeMillis) - before.mtimeMs)
-    if (age < quietMillis) return refused("transient", "was written just now")
-    const bytes = yield* Effect.tryPromise(() => fs.readFile(file))
-    const after = yield* Effect.tryPromise(() => fs.lstat(file))
-    return isSame(before, after) ? noteOf(bytes) : refused("transient", "was written while it was read")
-  }).pipe(
-    Effect.catchAll(({ error }) => {
-      const reason = `cannot be read: ${reasonOf(error)}`
-      return Effect.succeed(refused(reason.endsWith("does not exist") ? "transient" : "skipped", reason))
-    }),
+export const readAll = (
+  files: ReadonlyArray<string>,
+  quietMillis = 0,
+): Effect.Effect<ReadonlyArray<NoteFile | Refused>> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.promise(() => Promise.all(files.map((file) => lookInto(file, now, quietMillis).catch(unread)))),
   )
 
 /** Writes a file so that whoever reads it finds the old text or the new one, whole, even after loss of power. */
