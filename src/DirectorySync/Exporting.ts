@@ -32,6 +32,8 @@ export interface Settings {
   readonly deleted: ReadonlyArray<Known>
 }
 
+const folded = (at: string) => at.normalize("NFC").toLowerCase()
+
 /** What became of an entity, and what is to be remembered. */
 interface Settled {
   readonly outcome: ExportOutcome
@@ -65,6 +67,8 @@ export const make = (manifest: Manifest) =>
         Effect.gen(function* () {
           const known = yield* manifest.load(folder)
           const byKey = new Map([...known.values()].map((row) => [keyText(row), row] as const))
+          /** Paths by what a system takes for the same. */
+          const taken = new Map([...known.keys()].map((at) => [folded(at), at] as const))
           const isDeleted = new Set(deleted.map(({ path }) => path))
 
           const settle = (entity: EntityView) =>
@@ -79,8 +83,15 @@ export const make = (manifest: Manifest) =>
                 row?.path ??
                 Option.getOrUndefined(Option.map(pathOf(key, layout), (stem) => `${stem}${extension}`))
               if (at === undefined) return no("its type has no folder here")
-              if (row === undefined && known.has(at))
-                return no(`its file would be ${at}, which is that of another note`)
+              const owner = row === undefined ? taken.get(folded(at)) : undefined
+              if (owner !== undefined)
+                return no(
+                  owner === at
+                    ? `its file would be ${at}, which is that of another note`
+                    : `its file would be ${at}, which some systems take for ${owner}`,
+                )
+              // Two of this run may want the same file: the first has it.
+              taken.set(folded(at), at)
               const done = (change: "created" | "updated" | "unchanged", fileHash: string): Settled => ({
                 outcome: { _tag: "Exported", path: at, entityType, entityId, change },
                 row: { ...key, path: at, fileHash, contentHash: entity.contentHash },
@@ -125,8 +136,6 @@ export const make = (manifest: Manifest) =>
             Effect.gen(function* () {
               const settled = yield* Effect.forEach(some, settle)
               const rows = settled.flatMap(({ row }) => row ?? [])
-              // Two of this run may want the same file: the first has it.
-              for (const row of rows) known.set(row.path, row)
               yield* manifest.update(
                 folder,
                 rows.filter((row) => !isSame(byKey.get(keyText(row)), row)),

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import * as Yaml from "yaml"
 import { findJsonFlaw, isJsonObject, type Json, type JsonObject, maxMetadataBytes } from "../Domain/Entity.js"
 import { canonicalJson } from "../Domain/Hash.js"
+import * as SafeYaml from "./SafeYaml.js"
 
 /** A note, taken apart. `source` is the YAML; none where the note has no front matter. */
 interface Parts {
@@ -25,33 +26,18 @@ const partsOf = (content: string): Parts => {
   const end = closing.exec(rest)
   return end === null
     ? { source: undefined, body: content }
-    : { source: rest.slice(0, end.index), body: rest.slice(end.index + end[0].length) }
+    : {
+        source: rest.slice(0, end.index),
+        body: rest.slice(end.index + end[0].length),
+      }
 }
 
-/** An alias may be used so often before it is taken for a bomb. */
-const maxAliasCount = 50
+const parse = (source: string): Either.Either<Yaml.Document.Parsed, string> =>
+  source.length > maxMetadataBytes
+    ? Either.left(`has more than ${maxMetadataBytes} bytes of front matter`)
+    : Either.mapLeft(SafeYaml.parse(source), because)
 
-const parse = (source: string): Either.Either<Yaml.Document.Parsed, string> => {
-  if (source.length > maxMetadataBytes)
-    return Either.left(`has more than ${maxMetadataBytes} bytes of front matter`)
-  const document = Yaml.parseDocument(source, {
-    version: "1.2",
-    schema: "core",
-    logLevel: "silent",
-    prettyErrors: true,
-  })
-  // A tag that is not known is a warning only, and its value a guess.
-  const [problem] = [...document.errors, ...document.warnings]
-  return problem === undefined
-    ? Either.right(document)
-    : Either.left(`front matter: ${problem.message.split("\n")[0]?.replace(/:$/u, "") ?? "is not YAML"}`)
-}
-
-const valueOf = (document: Yaml.Document.Parsed): Either.Either<unknown, string> =>
-  Either.try({
-    try: (): unknown => document.toJS({ maxAliasCount }),
-    catch: () => "front matter: an alias is used too often",
-  })
+const because = (flaw: string) => `front matter: ${flaw}`
 
 /** The fields of a note, or why they cannot be read. A note without front matter, or with a mere line there, has none. */
 export const fieldsOf = (content: string): Either.Either<JsonObject, string> =>
@@ -61,13 +47,16 @@ export const fieldsOf = (content: string): Either.Either<JsonObject, string> =>
     const document = yield* parse(source)
     // Two lines with prose between them are no front matter.
     if (!Yaml.isMap(document.contents)) return {}
-    const value = yield* valueOf(document)
+    const value = yield* Either.mapLeft(SafeYaml.valueOf(document), because)
     const flaw = findJsonFlaw(value, "")
-    if (flaw !== undefined) yield* Either.left(`front matter: ${flaw.path.slice(1)} ${flaw.reason}`)
+    if (flaw !== undefined) yield* Either.left(because(`${flaw.path.slice(1)} ${flaw.reason}`))
     return isJsonObject(value) ? value : {}
   })
 
-const isSame = (a: Json | undefined, b: Json) => a !== undefined && canonicalJson(a) === canonicalJson(b)
+const has = (fields: JsonObject, name: string, value: Json) => {
+  const there = Object.hasOwn(fields, name) ? fields[name] : undefined
+  return there !== undefined && canonicalJson(there) === canonicalJson(value)
+}
 
 /**
  * The content with this metadata at its head: fields that it has already in the same sense are left as they stand, comments
@@ -76,14 +65,15 @@ const isSame = (a: Json | undefined, b: Json) => a !== undefined && canonicalJso
 export const withFields = (content: string, metadata: JsonObject): string => {
   const there = fieldsOf(content)
   if (Either.isLeft(there)) return content
-  const missing = Object.entries(metadata).filter(([name, value]) => !isSame(there.right[name], value))
+  const missing = Object.entries(metadata).filter(([name, value]) => !has(there.right, name, value))
   if (missing.length === 0) return content
   const { body, source } = partsOf(content)
-  const document = Yaml.parseDocument(source ?? "")
-  const isFrontMatter = source !== undefined && Yaml.isMap(document.contents)
+  const document = source === undefined ? undefined : Either.getOrUndefined(SafeYaml.parse(source))
+  const isFrontMatter = document !== undefined && Yaml.isMap(document.contents)
   const target = isFrontMatter ? document : new Yaml.Document({})
   for (const [name, value] of missing) target.set(name, value)
-  return `---\n${target.toString({ lineWidth: 0 })}---\n${isFrontMatter ? body : content}`
+  const head = `---\n${target.toString({ lineWidth: 0 })}---\n`
+  return `${head}${isFrontMatter ? body : content}`
 }
 
 /** The text of an entity's file. */

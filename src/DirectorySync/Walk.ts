@@ -8,8 +8,8 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import ignore, { type Ignore } from "ignore"
 import { reasonOf } from "../Domain/FileTrouble.js"
+import * as IgnoreRules from "./IgnoreRules.js"
 import { conflictMark, keyOf, type Layout } from "./Layout.js"
 
 /** The folder itself cannot be read; what is below it can only be skipped. */
@@ -45,9 +45,6 @@ export interface Walked {
   readonly isComplete: boolean
 }
 
-/** Files with what is not to be imported. */
-export const ignoreFile = ".embedboxignore"
-
 const leftOut = (at: string, reason: string): LeftOut => ({ _tag: "LeftOut", path: at, reason })
 
 const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
@@ -60,28 +57,6 @@ const list = (folder: string) =>
 
 const isEntered = (name: string) => !name.startsWith(".") && name !== "node_modules"
 
-/** The rules of a folder, for what is below it. */
-interface Rules {
-  readonly below: string
-  readonly ignore: Ignore
-}
-
-const readRules = (folder: string, below: string) =>
-  Effect.tryPromise(() => fs.readFile(path.join(folder, ignoreFile), "utf8")).pipe(
-    Effect.map((text): ReadonlyArray<Rules> => [{ below, ignore: ignore().add(text) }]),
-  )
-
-/** The last rule that says something decides, and those of a deeper folder come last. */
-const isIgnored = (rules: ReadonlyArray<Rules>, at: string) => {
-  let ignored = false
-  for (const { below, ignore } of rules) {
-    const verdict = ignore.test(below === "" ? at : at.slice(below.length + 1))
-    if (verdict.ignored) ignored = true
-    if (verdict.unignored) ignored = false
-  }
-  return ignored
-}
-
 /** All notes below `root`, or only those below one of its folders. */
 export const walk = (
   root: string,
@@ -93,20 +68,26 @@ export const walk = (
     const owners = new Map<string, string>()
     let isComplete = true
 
-    const visit = (below: string, inherited: ReadonlyArray<Rules>): Effect.Effect<void, FolderUnreadable> =>
+    const visit = (
+      below: string,
+      inherited: ReadonlyArray<IgnoreRules.Rules>,
+    ): Effect.Effect<void, FolderUnreadable> =>
       Effect.gen(function* () {
         const folder = path.join(root, below)
         const at = (name: string) => (below === "" ? name : `${below}/${name}`)
         const entries = yield* list(folder)
-        const own = entries.some(({ name }) => name === ignoreFile)
-          ? yield* Effect.catchAll(readRules(folder, below), ({ error }) =>
-              Effect.fail(new FolderUnreadable({ folder, reason: `${ignoreFile}: ${reasonOf(error)}` })),
-            )
+        const own = entries.some(({ name }) => name === IgnoreRules.ignoreFile)
+          ? [
+              yield* Effect.mapError(
+                IgnoreRules.read(folder, below),
+                (reason) => new FolderUnreadable({ folder, reason: `${IgnoreRules.ignoreFile}: ${reason}` }),
+              ),
+            ]
           : []
         const rules = [...inherited, ...own]
         const notes = entries
           .filter((entry) => extensions.includes(path.extname(entry.name).toLowerCase()))
-          .filter(({ name }) => !name.startsWith(".") && !isIgnored(rules, at(name)))
+          .filter(({ name }) => !name.startsWith(".") && !IgnoreRules.isIgnored(rules, at(name)))
           .map((entry) => {
             const extension = path.extname(entry.name)
             const stem = entry.name.slice(0, -extension.length)
@@ -132,12 +113,13 @@ export const walk = (
                 ? { _tag: "Found", path: at(entry.name), ...key }
                 : leftOut(at(entry.name), `has the same id as ${owner}`),
             )
-          } else if (note !== undefined && entry.isSymbolicLink()) {
-            seen.push(leftOut(at(entry.name), "is a symbolic link, which is not followed"))
+          } else if (note !== undefined && !entry.isDirectory()) {
+            const reason = entry.isSymbolicLink() ? "is a symbolic link, which is not followed" : "is no file"
+            seen.push(leftOut(at(entry.name), reason))
           } else if (
             entry.isDirectory() &&
             isEntered(entry.name) &&
-            !isIgnored(rules, `${at(entry.name)}/`)
+            !IgnoreRules.isIgnored(rules, `${at(entry.name)}/`)
           ) {
             yield* Effect.catchAll(visit(at(entry.name), rules), ({ reason }) => {
               isComplete = false
