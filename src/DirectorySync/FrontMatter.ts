@@ -10,7 +10,7 @@ import { findJsonFlaw, isJsonObject, type Json, type JsonObject, maxMetadataByte
 import { canonicalJson } from "../Domain/Hash.js"
 import * as SafeYaml from "./SafeYaml.js"
 
-/** A note, taken apart. `source` is the YAML; none where the note has no front matter. */
+/** A note, taken apart. `source` is the YAML, its lines ended as YAML has them; none where the note has no front matter. */
 interface Parts {
   readonly source: string | undefined
   readonly body: string
@@ -27,7 +27,7 @@ const partsOf = (content: string): Parts => {
   return end === null
     ? { source: undefined, body: content }
     : {
-        source: rest.slice(0, end.index),
+        source: rest.slice(0, end.index).replaceAll("\r\n", "\n"),
         body: rest.slice(end.index + end[0].length),
       }
 }
@@ -60,7 +60,7 @@ const has = (fields: JsonObject, name: string, value: Json) => {
 
 /**
  * The content with this metadata at its head: fields that it has already in the same sense are left as they stand, comments
- * and order included. Content whose front matter cannot be read is left alone.
+ * and order included, and lines end as they do there. Content whose front matter cannot be read is left alone.
  */
 export const withFields = (content: string, metadata: JsonObject): string => {
   const there = fieldsOf(content)
@@ -73,7 +73,8 @@ export const withFields = (content: string, metadata: JsonObject): string => {
   const target = isFrontMatter ? document : new Yaml.Document({})
   for (const [name, value] of missing) target.set(name, value)
   const head = `---\n${target.toString({ lineWidth: 0 })}---\n`
-  return `${head}${isFrontMatter ? body : content}`
+  const isCrlf = /^[^\n]*\r\n/u.test(content)
+  return `${isCrlf ? head.replaceAll("\n", "\r\n") : head}${isFrontMatter ? body : content}`
 }
 
 /** The text of an entity's file. */

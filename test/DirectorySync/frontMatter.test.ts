@@ -98,17 +98,30 @@ describe("the file of a note", () => {
   })
 })
 
+describe("the lines of a file", () => {
+  it("end as they did, whether fields were there or not", () => {
+    const content = "---\r\n# mine\r\nb: 1 # one\r\nc: |\r\n  x\r\n  y\r\n---\r\ntext\r\n"
+    expect(FrontMatter.withFields(content, { b: 1, c: "x\ny\n" })).toBe(content)
+    expect(FrontMatter.withFields(content, { b: 2, d: "p\nq" })).toBe(
+      "---\r\n# mine\r\nb: 2 # one\r\nc: |\r\n  x\r\n  y\r\nd: |-\r\n  p\r\n  q\r\n---\r\ntext\r\n",
+    )
+    expect(FrontMatter.withFields("one\r\ntwo\n", { a: 1 })).toBe("---\r\na: 1\r\n---\r\none\r\ntwo\n")
+    expect(FrontMatter.withFields("one\ntwo\r\n", { a: 1 })).toBe("---\na: 1\n---\none\ntwo\r\n")
+  })
+})
+
 it.prop(
   "what is written is read back, and the text below it is what it was",
   {
     metadata: FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue(), { maxKeys: 5 }),
     body: FastCheck.string(),
+    end: FastCheck.constantFrom("\n", "\r\n"),
   },
-  ({ body, metadata }) => {
+  ({ body, end, metadata }) => {
     if (!isJsonObject(metadata)) return
-    const written = FrontMatter.withFields(`body ${body}`, metadata)
+    const written = FrontMatter.withFields(`body${end}${body}`, metadata)
     expect(fields(written)).toEqual(metadata)
-    expect(written.endsWith(`body ${body}`)).toBe(true)
+    expect(written.endsWith(`body${end}${body}`)).toBe(true)
     expect(FrontMatter.withFields(written, metadata)).toBe(written)
   },
 )
