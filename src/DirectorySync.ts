@@ -36,6 +36,7 @@ import type { EntityService } from "./EntityService.js"
 import { Storage } from "./Storage.js"
 
 export type {
+  EntityOutcome,
   ExportOutcome,
   FileOutcome,
   FolderOptions,
@@ -63,7 +64,8 @@ export class DirectorySync extends Context.Tag("embedbox/DirectorySync")<
     ) => Stream.Stream<FileOutcome, FolderUnreadable | InvalidEntity | StorageError>
     /**
      * Writes the newest version of every entity into its file. Metadata stands at the head of a file, what the system knows
-     * (times, hashes, jobs) nowhere. A file that was changed since is not replaced: see `Conflict`.
+     * (times, hashes, jobs) nowhere. A file that was changed since is not replaced: see `Conflict`. Entities whose type has no
+     * folder are counted at the end: see `NoFolder`.
      */
     readonly exportFolder: (
       folder: string,
@@ -127,7 +129,12 @@ export const make = Effect.gen(function* () {
         ),
       ),
     exportFolder: (folder, options = {}) =>
-      over(options, (layout) => exporting.run(path.resolve(folder), { layout, deleted: [] })),
+      over(options, (layout) =>
+        Stream.concat(
+          exporting.run(path.resolve(folder), { layout, deleted: [] }),
+          exporting.leftOut(layout),
+        ),
+      ),
     syncFolder: (folder, { deletions = false, ...options } = {}) =>
       over(options, (layout, extensions) => sync(path.resolve(folder), { layout, extensions, deletions })),
     watchFolder: (folder, { deletions = false, pace: given = {}, ...options } = {}) =>

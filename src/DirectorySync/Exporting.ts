@@ -18,7 +18,7 @@ import * as FrontMatter from "./FrontMatter.js"
 import { type Layout, pathOf } from "./Layout.js"
 import type { Known, Manifest } from "./Manifest.js"
 import * as NoteFile from "./NoteFile.js"
-import type { ExportOutcome } from "./Outcome.js"
+import type { EntityOutcome, ExportOutcome } from "./Outcome.js"
 
 /** Entities that are read together. */
 const pageSize = 100
@@ -36,7 +36,7 @@ const folded = (at: string) => at.normalize("NFC").toLowerCase()
 
 /** What became of an entity, and what is to be remembered. */
 interface Settled {
-  readonly outcome: ExportOutcome
+  readonly outcome: EntityOutcome
   readonly row?: Known
 }
 
@@ -62,7 +62,7 @@ export const make = (manifest: Manifest) =>
           ),
       )
 
-    const run = (folder: string, { deleted, layout }: Settings): Stream.Stream<ExportOutcome, StorageError> =>
+    const run = (folder: string, { deleted, layout }: Settings): Stream.Stream<EntityOutcome, StorageError> =>
       Stream.unwrap(
         Effect.gen(function* () {
           const known = yield* manifest.load(folder)
@@ -147,7 +147,15 @@ export const make = (manifest: Manifest) =>
         }),
       )
 
-    return { run }
+    /** How many entities a run over this layout leaves out, of each type. */
+    const leftOut = ({ types }: Layout): Stream.Stream<ExportOutcome, StorageError> =>
+      Stream.fromIterableEffect(
+        Effect.map(manifest.countsOutside([...types]), (counts) =>
+          counts.map((of) => ({ _tag: "NoFolder" as const, ...of })),
+        ),
+      )
+
+    return { run, leftOut }
   })
 
 const isSame = (a: Known | undefined, b: Known) =>

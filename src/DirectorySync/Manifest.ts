@@ -1,4 +1,4 @@
-/** The rows of files and batches: see the migration for what they mean. */
+/** The rows of files and batches, see the migration for what they mean; and what a folder has to know of all entities. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -70,6 +70,9 @@ const BatchRow = Schema.Struct({
   failed: Schema.Int,
 })
 const decodeBatches = Schema.decodeUnknown(Schema.Array(BatchRow))
+
+const CountRow = Schema.Struct({ entityType: Schema.String, count: Schema.Int })
+const decodeCounts = Schema.decodeUnknown(Schema.Array(CountRow))
 
 const pageSize = 1_000
 
@@ -147,7 +150,16 @@ export const make = (storage: typeof Storage.Service) => {
         Option.map(Option.fromNullable(row), (one) => ({ ...one, endedAt: one.endedAt ?? undefined })),
     ).pipe(storage.read)
 
-  return { load, update, begin, count, batch }
+  /** How many entities there are of each type but these. Boxed or embedded, each has a row of texts. */
+  const countsOutside = (entityTypes: ReadonlyArray<string>) =>
+    Effect.flatMap(
+      statement`SELECT entity_type AS "entityType", count(*) AS count FROM entity_texts
+        WHERE entity_type NOT IN (SELECT value FROM json_each(${JSON.stringify(entityTypes)}))
+        GROUP BY entity_type ORDER BY entity_type`,
+      decodeCounts,
+    ).pipe(storage.read)
+
+  return { load, update, begin, count, batch, countsOutside }
 }
 
 export type Manifest = ReturnType<typeof make>

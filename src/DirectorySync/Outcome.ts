@@ -47,7 +47,7 @@ export interface SyncOptions extends FolderOptions {
 }
 
 /** What became of one entity that has, or ought to have, a file. */
-export type ExportOutcome =
+export type EntityOutcome =
   | {
       readonly _tag: "Exported"
       readonly path: string
@@ -70,10 +70,20 @@ export type ExportOutcome =
       readonly reason: string
     }
 
+/** What an export tells. */
+export type ExportOutcome =
+  | EntityOutcome
+  | {
+      /** At the end: so many entities have a type without a folder here, and so no file. */
+      readonly _tag: "NoFolder"
+      readonly entityType: string
+      readonly count: number
+    }
+
 /** What a run in both directions tells. */
 export type SyncOutcome =
   | FileOutcome
-  | ExportOutcome
+  | EntityOutcome
   | {
       /** What was gone on one side has gone on this one. */
       readonly _tag: "Removed"

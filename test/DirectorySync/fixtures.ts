@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import {
   DirectorySync,
+  type ExportOutcome,
   type FolderOptions,
   type ImportOptions,
   type SyncOptions,
@@ -39,8 +40,10 @@ export const move = (folder: string, from: string, to: string) =>
 export const textOf = (folder: string, path: string) =>
   Effect.promise(() => readFile(join(folder, path), "utf8"))
 
+type Outcome = SyncOutcome | ExportOutcome
+
 /** One line for each outcome. */
-export const told = (all: ReadonlyArray<SyncOutcome>) =>
+export const told = (all: ReadonlyArray<Outcome>) =>
   all.map((one) => {
     switch (one._tag) {
       case "Saved":
@@ -55,12 +58,14 @@ export const told = (all: ReadonlyArray<SyncOutcome>) =>
         return `${one.path}: removed: ${one.side}`
       case "Unexported":
         return `${one.entityType} ${one.entityId}: not exported: ${one.reason}`
+      case "NoFolder":
+        return `${one.entityType}: ${one.count} without a folder`
     }
   })
 
 type Service = typeof DirectorySync.Service
 
-const collect = <E>(run: (service: Service) => Stream.Stream<SyncOutcome, E>) =>
+const collect = <E>(run: (service: Service) => Stream.Stream<Outcome, E>) =>
   Effect.flatMap(DirectorySync, (service) =>
     Effect.map(Stream.runCollect(run(service)), (all) => told(Chunk.toReadonlyArray(all))),
   )

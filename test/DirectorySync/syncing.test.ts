@@ -86,6 +86,31 @@ describe("an export", () => {
     ),
   )
 
+  it.effect("counts what has no folder, embedded or not, by its type", () =>
+    withSystem(
+      Effect.gen(function* () {
+        const service = yield* EntityService
+        yield* service.createEntity({ id: "p", content: "one", entityType: "person" })
+        yield* embedAll
+        for (const id of ["q", "r"]) yield* service.createEntity({ id, content: id, entityType: "person" })
+        yield* service.createEntity({ id: "t", content: "two", entityType: "task" })
+        yield* service.createEntity({ id: "a", content: "three" })
+        const folder = yield* temporaryFolder
+        expect(yield* exportTo(folder)).toEqual([
+          "a.md: exported: created",
+          "person: 3 without a folder",
+          "task: 1 without a folder",
+        ])
+        expect(yield* exportTo(folder, { types: ["task", "person"] })).not.toContainEqual(
+          expect.stringContaining("without"),
+        )
+        // Whoever keeps a folder in step need not hear it at every change.
+        const other = yield* temporaryFolder
+        expect(yield* sync(other)).toEqual(["a.md: exported: created"])
+      }),
+    ),
+  )
+
   it.effect("says what it cannot write, and writes the rest", () =>
     withSystem(
       Effect.gen(function* () {
