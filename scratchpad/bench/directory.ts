@@ -89,11 +89,18 @@ const tallied = (tally: Map<string, number>) => (outcome: SyncOutcome) =>
     tally.set(kind, (tally.get(kind) ?? 0) + 1)
   })
 
+/** Processor time of this process so far, in milliseconds: it says what a run costs whoever else is at work here. */
+const cpu = () => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1_000
+}
+
 /** Runs a stream of outcomes to its end, then waits until everything is embedded. */
 const ran = <E, R>(run: Stream.Stream<SyncOutcome, E, R>) =>
   Effect.gen(function* () {
     const tally = new Map<string, number>()
     const before = yield* jobsSoFar
+    const cpuBefore = cpu()
     const start = performance.now()
     yield* Stream.runForEach(run, tallied(tally))
     const toReceipts = performance.now() - start
@@ -103,6 +110,7 @@ const ran = <E, R>(run: Stream.Stream<SyncOutcome, E, R>) =>
     return {
       lastReceiptMs: Math.round(toReceipts),
       lastVectorMs: Math.round(toVectors),
+      cpuMs: Math.round(cpu() - cpuBefore),
       jobs: after.jobs - before.jobs,
       batches: after.batches - before.batches,
       outcomes: Object.fromEntries(tally),
@@ -165,6 +173,7 @@ const swapping = (notes: Notes.Notes) =>
     tally.clear()
     const before = yield* jobsSoFar
     const { removed, written } = yield* Notes.checkOut(notes, swapped)
+    const cpuBefore = cpu()
     const start = performance.now()
     const of = (kind: string) => tally.get(kind) ?? 0
     yield* until(Effect.sync(() => of("created") + of("updated") >= written && of("Removed") >= removed))
@@ -176,6 +185,7 @@ const swapping = (notes: Notes.Notes) =>
     return {
       lastReceiptMs: Math.round(toReceipts),
       lastVectorMs: Math.round(toVectors),
+      cpuMs: Math.round(cpu() - cpuBefore),
       jobs: after.jobs - before.jobs,
       batches: after.batches - before.batches,
       outcomes: Object.fromEntries(tally),
@@ -204,11 +214,11 @@ type Figures = Effect.Effect.Success<ReturnType<typeof ran>> & { readonly infere
 
 const tell = (
   name: string,
-  { batches, inferences, jobs, lastReceiptMs, lastVectorMs, outcomes }: Figures,
+  { batches, cpuMs, inferences, jobs, lastReceiptMs, lastVectorMs, outcomes }: Figures,
 ) => {
   const kinds = Object.entries(outcomes).map(([kind, many]) => `${many} ${kind}`)
   say(
-    `  ${name.padEnd(26)}last receipt ${(lastReceiptMs / 1000).toFixed(2)} s, last vector ${(lastVectorMs / 1000).toFixed(2)} s, ` +
+    `  ${name.padEnd(26)}last receipt ${(lastReceiptMs / 1000).toFixed(2)} s, last vector ${(lastVectorMs / 1000).toFixed(2)} s, processor ${(cpuMs / 1000).toFixed(2)} s, ` +
       `${jobs} jobs in ${batches} batches, ${inferences === undefined ? "" : `${inferences} inferences, `}${kinds.join(", ")}`,
   )
 }
