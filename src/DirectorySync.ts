@@ -130,10 +130,7 @@ export const make = Effect.gen(function* () {
       ),
     exportFolder: (folder, options = {}) =>
       over(options, (layout) =>
-        Stream.concat(
-          exporting.run(path.resolve(folder), { layout, deleted: [] }),
-          exporting.leftOut(layout),
-        ),
+        Stream.concat(exporting.run(path.resolve(folder), { layout }), exporting.leftOut(layout)),
       ),
     syncFolder: (folder, { deletions = false, ...options } = {}) =>
       over(options, (layout, extensions) => sync(path.resolve(folder), { layout, extensions, deletions })),

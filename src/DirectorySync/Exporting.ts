@@ -28,8 +28,11 @@ const extension = ".md"
 
 export interface Settings {
   readonly layout: Layout
-  /** What is remembered of these is not made anew where its file is gone: it was deleted. */
-  readonly deleted: ReadonlyArray<Known>
+  /**
+   * Where a file is gone and its note is what it was, the file is made anew, unless it is said here which were deleted: then
+   * any other went since the folder was looked at, and the next look decides what that means.
+   */
+  readonly deleted?: ReadonlyArray<Known>
 }
 
 const folded = (at: string) => at.normalize("NFC").toLowerCase()
@@ -69,7 +72,7 @@ export const make = (manifest: Manifest) =>
           const byKey = new Map([...known.values()].map((row) => [keyText(row), row] as const))
           /** Paths by what a system takes for the same. */
           const taken = new Map([...known.keys()].map((at) => [folded(at), at] as const))
-          const isDeleted = new Set(deleted.map(({ path }) => path))
+          const isDeleted = new Set(deleted?.map(({ path }) => path))
 
           const settle = (entity: EntityView) =>
             Effect.gen(function* () {
@@ -102,6 +105,7 @@ export const make = (manifest: Manifest) =>
                 if (!(yield* Files.isAbsent(file)))
                   return { outcome: done("unchanged", row.fileHash).outcome }
                 if (isDeleted.has(at)) return no(`its file ${at} was deleted; the note is kept`)
+                if (deleted !== undefined) return no(`its file ${at} is gone since the folder was looked at`)
               }
               yield* Files.checkInside(folder, at)
               const there = yield* Files.hashOf(file)

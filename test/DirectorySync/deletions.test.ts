@@ -2,13 +2,15 @@ import { chmod, mkdir, symlink } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { DirectorySync } from "../../src/DirectorySync.js"
 import * as NoteFile from "../../src/DirectorySync/NoteFile.js"
 import * as Taking from "../../src/DirectorySync/Taking.js"
 import { EntityId, EntityType } from "../../src/Domain/Entity.js"
 import { EntityService } from "../../src/EntityService.js"
 import { embedAll, withSystem } from "../EntityService/fixtures.js"
 import { checkInvariants } from "../invariants.js"
-import { filesOf, folderOf, move, put, sync, take, told } from "./fixtures.js"
+import { exportTo, filesOf, folderOf, move, put, sync, take, told } from "./fixtures.js"
 
 const inOrder = Effect.map(checkInvariants(), ({ violations }) => expect(violations).toEqual([]))
 
@@ -134,6 +136,24 @@ describe("deletions", () => {
         // Mounted again.
         yield* put(folder, { "a.md": "one", "b.md": "two", "c.md": "three" })
         expect(yield* sync(folder, { deletions: true })).toEqual([])
+      }),
+    ),
+  )
+
+  it.effect("that happen during a run are not undone by it, and a rename makes no copy", () =>
+    withSystem(
+      Effect.gen(function* () {
+        const folder = yield* start
+        const directory = yield* DirectorySync
+        const meddle = Effect.zipRight(take(folder, "a.md"), move(folder, "b.md", "z.md"))
+        const once = yield* Effect.once(meddle)
+        yield* Stream.runForEach(directory.syncFolder(folder, { deletions: true }), () => once)
+        expect(Object.keys(yield* filesOf(folder))).toEqual(["c.md", "z.md"])
+        expect(yield* sync(folder, { deletions: true })).toEqual(["z.md: moved", "a.md: removed: entity"])
+        expect(Object.keys(yield* contents)).toEqual(["base c", "base z"])
+        // Who only exports wishes the files to be there.
+        yield* take(folder, "c.md")
+        expect(yield* exportTo(folder)).toEqual(["c.md: exported: created", "z.md: exported: unchanged"])
       }),
     ),
   )
