@@ -17,6 +17,7 @@ import { defaultEntityType, EntityType } from "./Domain/Entity.js"
 import { InvalidEntity, type StorageError } from "./Domain/Errors.js"
 import * as Layout from "./DirectorySync/Layout.js"
 import * as Manifest from "./DirectorySync/Manifest.js"
+import type * as NoteFile from "./DirectorySync/NoteFile.js"
 import type {
   ExportOutcome,
   FileOutcome,
@@ -139,7 +140,13 @@ export const make = Effect.gen(function* () {
         const root = path.resolve(folder)
         const pace = { ...Watching.defaultPace, ...given }
         const quietMillis = Duration.toMillis(pace.quiet)
-        return watching.watch(root, sync(root, { layout, extensions, deletions, quietMillis }), pace)
+        const memory: NoteFile.Memory = new Map()
+        return watching.watch(
+          root,
+          sync(root, { layout, extensions, deletions, quietMillis, memory }),
+          pace,
+          Effect.sync(() => memory.clear()),
+        )
       }),
     batch: manifest.batch,
   })

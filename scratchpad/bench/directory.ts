@@ -169,7 +169,16 @@ const swapping = (notes: Notes.Notes) =>
     )
     // The first run finds nothing to do.
     yield* until(arrived)
-    yield* Effect.sleep("2 seconds")
+    yield* Effect.sleep("5 seconds")
+    tally.clear()
+    const editedAt = performance.now()
+    yield* Notes.edit(notes, 1)
+    yield* until(Effect.sync(() => (tally.get("updated") ?? 0) > 0))
+    const oneEditMs = Math.round(performance.now() - editedAt)
+    say(
+      `  ${"1 edited, watched".padEnd(26)}receipt ${(oneEditMs / 1000).toFixed(2)} s, 0.3 s of quiet included`,
+    )
+    yield* Effect.sleep("5 seconds")
     tally.clear()
     const before = yield* jobsSoFar
     const { removed, written } = yield* Notes.checkOut(notes, swapped)
@@ -183,6 +192,7 @@ const swapping = (notes: Notes.Notes) =>
     yield* Fiber.interrupt(watching)
     const after = yield* jobsSoFar
     return {
+      oneEditMs,
       lastReceiptMs: Math.round(toReceipts),
       lastVectorMs: Math.round(toVectors),
       cpuMs: Math.round(cpu() - cpuBefore),

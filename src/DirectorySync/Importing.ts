@@ -14,10 +14,11 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { StorageError } from "../Domain/Errors.js"
 import * as Files from "./Files.js"
+import * as Glancing from "./Glancing.js"
 import type { Layout } from "./Layout.js"
 import { type Counts, type Known, type Manifest, noCounts } from "./Manifest.js"
 import * as NoteFile from "./NoteFile.js"
-import type { FileOutcome, SyncOutcome } from "./Outcome.js"
+import type { SyncOutcome } from "./Outcome.js"
 import * as Taking from "./Taking.js"
 import type { Mode } from "./Verdict.js"
 import * as Walk from "./Walk.js"
@@ -37,6 +38,8 @@ export interface Settings {
   readonly priority: number | undefined
   /** Files younger than this are not read yet. */
   readonly quietMillis?: number
+  /** What was read already, and need not be read again as long as it is the same. */
+  readonly memory?: NoteFile.Memory | undefined
 }
 
 /** What a run saw of the folder. */
@@ -48,25 +51,25 @@ export interface Seen {
   readonly hasNotes: boolean
 }
 
-type Read = Taking.Item | (FileOutcome & { readonly _tag: "Skipped" })
-
-const isItem = (one: Read): one is Taking.Item => "found" in one
+const isItem = (one: Glancing.Read | Glancing.Glance): one is Taking.Item => "note" in one
 
 const readSome = (
   folder: string,
   some: ReadonlyArray<Walk.Found | Walk.LeftOut>,
+  memory?: NoteFile.Memory,
   quietMillis?: number,
-): Effect.Effect<ReadonlyArray<Read>> => {
+): Effect.Effect<ReadonlyArray<Glancing.Read | Glancing.Glance>> => {
   const found = some.filter((one) => one._tag === "Found")
   const files = found.map((one) => path.join(folder, one.path))
-  return Effect.map(NoteFile.readAll(files, quietMillis), (notes) => {
+  return Effect.map(NoteFile.glanceAll(files, memory, quietMillis), (notes) => {
     const of = new Map(Arr.zip(found, notes))
-    return some.map((one): Read => {
-      if (one._tag === "LeftOut") return Taking.skipped(one.path, "skipped", one.reason)
+    return some.flatMap((one): ReadonlyArray<Glancing.Read | Glancing.Glance> => {
+      if (one._tag === "LeftOut") return [Taking.skipped(one.path, "skipped", one.reason)]
       const note = of.get(one)
-      return note?._tag === "NoteFile"
-        ? { found: one, note }
-        : Taking.skipped(one.path, note?.kind ?? "transient", note?.reason ?? "was not read")
+      if (note === undefined) return []
+      return note._tag === "Same"
+        ? [{ _tag: "Glance", found: one, hash: note.hash }]
+        : [Glancing.readAs(one, note)]
     })
   })
 }
@@ -94,11 +97,12 @@ const counted = (before: Counts, outcomes: ReadonlyArray<SyncOutcome>): Counts =
 export const make = (manifest: Manifest) =>
   Effect.gen(function* () {
     const { take } = yield* Taking.make
+    const glancing = yield* Glancing.make
 
     /** The outcomes of a run; `then` goes on where the last file has one, with what was seen. */
     const run = <E>(
       folder: string,
-      { deletions, extensions, layout, mode, priority, quietMillis }: Settings,
+      { deletions, extensions, layout, memory, mode, priority, quietMillis }: Settings,
       then: (seen: Seen) => Stream.Stream<SyncOutcome, E>,
     ): Stream.Stream<SyncOutcome, Walk.FolderUnreadable | StorageError | E> =>
       Stream.unwrap(
@@ -132,8 +136,9 @@ export const make = (manifest: Manifest) =>
               Ref.get(begun),
             )
 
-          const takeGroup = (read: ReadonlyArray<Read>) =>
+          const takeGroup = (group: ReadonlyArray<Glancing.Read | Glancing.Glance>) =>
             Effect.gen(function* () {
+              const read = yield* glancing.settle(group, about)
               const items = read.filter(isItem)
               const settled = yield* take(items, about)
               yield* manifest.update(
@@ -150,13 +155,13 @@ export const make = (manifest: Manifest) =>
 
           return Stream.fromIterable(seen).pipe(
             Stream.grouped(readAhead),
-            Stream.mapEffect((some) => readSome(folder, Chunk.toReadonlyArray(some), quietMillis), {
+            Stream.mapEffect((some) => readSome(folder, Chunk.toReadonlyArray(some), memory, quietMillis), {
               concurrency: 2,
             }),
             Stream.flattenIterables,
             Stream.transduce(
               Sink.foldWeighted({
-                initial: Chunk.empty<Read>(),
+                initial: Chunk.empty<Glancing.Read | Glancing.Glance>(),
                 maxCost: group.weight,
                 cost: (_, one) => group.weight / group.most + (isItem(one) ? one.note.content.length : 0),
                 body: (some, one) => Chunk.append(some, one),

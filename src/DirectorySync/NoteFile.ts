@@ -3,6 +3,7 @@
  * half of something; one that is written gets its name only when all of it is on the disk.
  */
 import { randomUUID } from "node:crypto"
+import type { Stats } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Clock from "effect/Clock"
@@ -61,20 +62,46 @@ export const noteOf = (bytes: Uint8Array): NoteFile | Refused => {
   })
 }
 
-const isSame = (a: { size: number; mtimeMs: number; ino: number }, b: typeof a) =>
-  a.size === b.size && a.mtimeMs === b.mtimeMs && a.ino === b.ino
+/** A file that is what it was when it was last read, when its text had this hash. */
+export interface Same {
+  readonly _tag: "Same"
+  readonly hash: string
+}
 
-const lookInto = async (file: string, now: number, quietMillis: number): Promise<NoteFile | Refused> => {
+/** What files were like when they were read, and what was found. */
+export type Memory = Map<string, { readonly stamp: string; readonly found: Same | Refused }>
+
+/** What changes with a file: nobody can set `ctime`. */
+const stampOf = ({ ctimeMs, ino, mtimeMs, size }: Stats) => `${size} ${mtimeMs} ${ctimeMs} ${ino}`
+
+/** Clocks of file systems are coarse: what is younger may be changed once more within the same time. */
+const coarseMillis = 3_000
+
+interface Looking {
+  readonly now: number
+  readonly quietMillis: number
+  readonly memory: Memory | undefined
+}
+
+const lookInto = async (
+  file: string,
+  { memory, now, quietMillis }: Looking,
+): Promise<NoteFile | Same | Refused> => {
   const before = await fs.lstat(file)
   // It was one when the folder was listed; what it is now may lead anywhere.
   if (!before.isFile()) return refused("transient", "is no file any more")
   if (before.size > maxContentBytes) return tooLarge(before.size)
   // The clock of a file server may be ahead of ours.
   if (Math.abs(now - before.mtimeMs) < quietMillis) return refused("transient", "was written just now")
+  const stamp = stampOf(before)
+  const remembered = memory?.get(file)
+  if (remembered?.stamp === stamp) return remembered.found
   const bytes = await fs.readFile(file)
-  return isSame(before, await fs.lstat(file))
-    ? noteOf(bytes)
-    : refused("transient", "was written while it was read")
+  if (stampOf(await fs.lstat(file)) !== stamp) return refused("transient", "was written while it was read")
+  const note = noteOf(bytes)
+  if (now - before.ctimeMs >= coarseMillis)
+    memory?.set(file, { stamp, found: note._tag === "NoteFile" ? { _tag: "Same", hash: note.hash } : note })
+  return note
 }
 
 const unread = (cause: unknown): Refused => {
@@ -87,12 +114,21 @@ const unread = (cause: unknown): Refused => {
  * than to read it. Never fails: one bad file does not stop a run. A file that was written less than `quietMillis` ago is
  * not read yet: whoever writes it may not be done.
  */
-export const readAll = (
+export const readAll = (files: ReadonlyArray<string>, quietMillis = 0) =>
+  Effect.map(glanceAll(files, undefined, quietMillis), (all) =>
+    all.flatMap((one) => (one._tag === "Same" ? [] : [one])),
+  )
+
+/** The same, but a file that is what it was as far as `memory` goes is not read. What is read is remembered there. */
+export const glanceAll = (
   files: ReadonlyArray<string>,
+  memory: Memory | undefined,
   quietMillis = 0,
-): Effect.Effect<ReadonlyArray<NoteFile | Refused>> =>
+): Effect.Effect<ReadonlyArray<NoteFile | Same | Refused>> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.promise(() => Promise.all(files.map((file) => lookInto(file, now, quietMillis).catch(unread)))),
+    Effect.promise(() =>
+      Promise.all(files.map((file) => lookInto(file, { now, quietMillis, memory }).catch(unread))),
+    ),
   )
 
 /** Writes a file so that whoever reads it finds the old text or the new one, whole, even after loss of power. */

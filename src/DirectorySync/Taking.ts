@@ -4,15 +4,15 @@
  * that is cut off in between finds at the next look that they agree already.
  */
 import * as path from "node:path"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { EntityId, type EntityKey, EntityType, keyText } from "../Domain/Entity.js"
+import { type EntityKey, keyText } from "../Domain/Entity.js"
 import { StorageError } from "../Domain/Errors.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
-import { EntityOverlay, type EntityView, viewOf } from "../EntityOverlay.js"
 import { EntityService } from "../EntityService.js"
+import * as Current from "./Current.js"
 import * as Files from "./Files.js"
 import * as FrontMatter from "./FrontMatter.js"
 import type { Known } from "./Manifest.js"
@@ -49,20 +49,9 @@ export interface Run {
 }
 
 /** A file, and what is known about it. */
-interface Look {
+interface Look extends Current.Current {
   readonly item: Item
-  /** None where its path makes no good one: whoever writes it says why. */
-  readonly key: EntityKey | undefined
-  readonly row: Known | undefined
-  readonly current: EntityView | StorageError | undefined
   readonly verdict: Verdict
-}
-
-const isKey = Schema.is(Schema.Struct({ entityType: EntityType, entityId: EntityId }))
-
-const keyIn = ({ entityId, entityType }: Walk.Found): EntityKey | undefined => {
-  const key = { entityType, entityId }
-  return isKey(key) ? key : undefined
 }
 
 export const skipped = (
@@ -71,8 +60,8 @@ export const skipped = (
   reason: string,
 ): FileOutcome & { readonly _tag: "Skipped" } => ({ _tag: "Skipped", path: at, kind, reason })
 
-const savedAs = (
-  { found: { entityId, entityType, path } }: Item,
+export const savedAs = (
+  { entityId, entityType, path }: Walk.Found,
   change: (FileOutcome & { readonly _tag: "Saved" })["change"],
   jobId: string,
 ): FileOutcome => ({ _tag: "Saved", path, entityId, entityType, change, jobId })
@@ -81,31 +70,20 @@ const settledAs = (outcome: SyncOutcome): Settled => ({ outcomes: [outcome] })
 
 export const make = Effect.gen(function* () {
   const service = yield* EntityService
-  const overlay = yield* EntityOverlay
+  const currentOf = yield* Current.make
 
   const looks = (items: ReadonlyArray<Item>, { known, mode }: Run) =>
-    Effect.gen(function* () {
-      const keys = items.flatMap(({ found }) => keyIn(found) ?? [])
-      const layers = new Map(keys.map((key, at) => [keyText(key), at] as const))
-      const read = yield* overlay.layersOf(keys)
-      return items.map((item): Look => {
-        const key = keyIn(item.found)
-        if (key === undefined) {
-          return { item, key, row: undefined, current: undefined, verdict: "write" }
-        }
-        const layered = read[layers.get(keyText(key)) ?? -1]
-        const current =
-          layered === undefined
-            ? undefined
-            : Either.match(layered, {
-                onLeft: (error) => error,
-                onRight: (there) => Option.getOrUndefined(viewOf(there)),
-              })
-        const remembered = known.get(item.found.path)
-        const row = remembered !== undefined && keyText(remembered) === keyText(key) ? remembered : undefined
-        return { item, key, row, current, verdict: verdictOf(item.note, { row, current, mode }) }
-      })
-    })
+    Effect.map(
+      currentOf(
+        items.map(({ found }) => found),
+        known,
+      ),
+      (currents) =>
+        Arr.zipWith(items, currents, (item, about): Look => {
+          const verdict = about.key === undefined ? "write" : verdictOf(item.note, { ...about, mode })
+          return { item, ...about, verdict }
+        }),
+    )
 
   /** Whose text this was, under another path or another key. */
   const originOf = ({ found, note }: Item, { claimGone, known }: Run) => {
@@ -117,7 +95,7 @@ export const make = Effect.gen(function* () {
     service.moveEntity(from, to).pipe(
       Effect.map(({ jobId }) =>
         Option.some<Settled>({
-          outcomes: [savedAs(item, "moved", jobId)],
+          outcomes: [savedAs(item.found, "moved", jobId)],
           row: { ...from, ...to, path: item.found.path },
           forget: from.path === item.found.path ? [] : [from.path],
         }),
@@ -156,7 +134,7 @@ export const make = Effect.gen(function* () {
       case "kept":
         return current === undefined || current instanceof StorageError
           ? Effect.succeedNone
-          : told(savedAs(item, verdict, current.embedding.jobId))
+          : told(savedAs(item.found, verdict, current.embedding.jobId))
       case "unreadable":
         return current instanceof StorageError
           ? told(skipped(item.found.path, "skipped", current.reason))
@@ -222,7 +200,7 @@ export const make = Effect.gen(function* () {
           },
           onRight: ({ change, contentHash, jobId }) =>
             Effect.succeed<Settled>({
-              outcomes: [savedAs(item, change, jobId)],
+              outcomes: [savedAs(item.found, change, jobId)],
               row: key && { ...key, path: item.found.path, fileHash: item.note.hash, contentHash },
             }),
         }),

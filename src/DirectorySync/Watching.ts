@@ -114,11 +114,15 @@ export const make = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
 
-  /** Runs at once, and then whenever there was a hint. Never ends by itself. */
+  /**
+   * Runs at once, and then whenever there was a hint. Never ends by itself. Before a run that nobody hinted at, `forget` is
+   * done: it is to read what the others need not.
+   */
   const watch = <E>(
     folder: string,
     run: Stream.Stream<SyncOutcome, E>,
-    pace: Pace = defaultPace,
+    pace: Pace,
+    forget: Effect.Effect<void>,
   ): Stream.Stream<SyncOutcome, E | FolderUnwatchable | StorageError> =>
     Stream.unwrapScoped(
       Effect.gen(function* () {
@@ -141,7 +145,9 @@ export const make = Effect.gen(function* () {
           Effect.catchAll((error) => Deferred.fail(trouble, error)),
           Effect.forkScoped,
         )
-        yield* Effect.forkScoped(Effect.repeat(hints.give, Schedule.spaced(pace.reconcileInterval)))
+        yield* Effect.forkScoped(
+          Effect.repeat(Effect.zipRight(forget, hints.give), Schedule.spaced(pace.reconcileInterval)),
+        )
         const scope = yield* Effect.scope
         const echo = Effect.forkIn(Effect.delay(hints.give, pace.echo), scope)
         const runAndEcho = Stream.unwrap(
