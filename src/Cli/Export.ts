@@ -25,9 +25,9 @@ export const run = (given: Given) =>
         .pipe(Stream.runForEach((outcome) => Effect.sync(() => growing.add(outcome)))),
     ).pipe(Effect.provide(access.services))
     const report = growing.report()
-    const { conflicts, exported, unexported } = report
+    const { conflicts, elsewhere, exported, unexported } = report
     yield* given.json
-      ? Output.print(Output.Exported, { folder: given.folder, ...exported, conflicts, unexported })
+      ? Output.print(Output.Exported, { folder: given.folder, ...exported, conflicts, unexported, elsewhere })
       : screen.done([FolderReport.written(report), ...FolderReport.notices(screen, report)].join("\n"))
     const count = conflicts.length + unexported.length
     if (count > 0) return yield* new SomeFailed({ count })

@@ -23,11 +23,13 @@ export interface Report {
   readonly skipped: ReadonlyArray<(typeof Output.SkippedFile)["Type"]>
   readonly conflicts: ReadonlyArray<(typeof Output.Conflict)["Type"]>
   readonly unexported: ReadonlyArray<(typeof Output.Unexported)["Type"]>
+  /** Notes of types that have no folder here. */
+  readonly elsewhere: ReadonlyArray<(typeof Output.Elsewhere)["Type"]>
 }
 
 /** A report that grows: a folder may have 100,000 files, and a copy for each would be noticed. */
 export interface Growing {
-  readonly add: (outcome: SyncOutcome) => void
+  readonly add: (outcome: SyncOutcome | ExportOutcome) => void
   readonly report: () => Report
 }
 
@@ -39,6 +41,7 @@ export const make = (): Growing => {
   const skipped: Array<Report["skipped"][number]> = []
   const conflicts: Array<Report["conflicts"][number]> = []
   const unexported: Array<Report["unexported"][number]> = []
+  const elsewhere: Array<Report["elsewhere"][number]> = []
   return {
     add: (outcome) => {
       switch (outcome._tag) {
@@ -63,11 +66,14 @@ export const make = (): Growing => {
             reason: outcome.reason,
           })
           return
+        case "NoFolder":
+          elsewhere.push({ entityType: outcome.entityType, count: outcome.count })
+          return
         case "Removed":
           removed[outcome.side === "file" ? "files" : "notes"]++
       }
     },
-    report: () => ({ files, saved, exported, removed, skipped, conflicts, unexported }),
+    report: () => ({ files, saved, exported, removed, skipped, conflicts, unexported, elsewhere }),
   }
 }
 
@@ -113,7 +119,7 @@ export const gone = ({ removed }: Report): ReadonlyArray<string> =>
 /** What people should look at, a line each. */
 export const notices = (
   screen: Pick<typeof Screen.Service, "yellow" | "red">,
-  { conflicts, skipped, unexported }: Report,
+  { conflicts, elsewhere, skipped, unexported }: Report,
 ): ReadonlyArray<string> => [
   ...list(conflicts, ({ kept, path }) =>
     screen.red(`  conflict ${oneLine(path)}: both sides changed; the other version is in ${oneLine(kept)}`),
@@ -124,10 +130,15 @@ export const notices = (
   ...list(unexported, ({ entityId, entityType, reason }) =>
     screen.yellow(`  not written ${entityType} ${oneLine(entityId)}: ${oneLine(reason)}`),
   ),
+  ...elsewhere.map(({ count, entityType }) =>
+    screen.yellow(
+      `  ${counted(count, "note")} of type ${entityType} left out: --types ${entityType} gives them a folder`,
+    ),
+  ),
 ]
 
 /** One outcome in a line, for who watches; nothing for what did not change. */
-export const line = (outcome: SyncOutcome | ExportOutcome): string | undefined => {
+export const line = (outcome: SyncOutcome): string | undefined => {
   switch (outcome._tag) {
     case "Saved":
       return outcome.change === "unchanged" || outcome.change === "kept"

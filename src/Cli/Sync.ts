@@ -23,7 +23,7 @@ const once = (given: Given) =>
     yield* directory
       .syncFolder(given.folder, { ...optionsOf(given), deletions: given.delete })
       .pipe(Stream.runForEach((outcome) => Effect.sync(() => growing.add(outcome))))
-    const { files: _, ...report } = growing.report()
+    const { elsewhere: _elsewhere, files: _files, ...report } = growing.report()
     const whole = growing.report()
     yield* given.json
       ? Output.print(Output.Synced, { folder: given.folder, ...report })
