@@ -46,6 +46,12 @@ export interface Effective {
   readonly source: string
 }
 
+/** What all settings are in this run. */
+export class SettingsTag extends Context.Tag("embedbox/Cli/Settings")<
+  SettingsTag,
+  Effect.Effect<ReadonlyArray<Effective>, BadSettings>
+>() {}
+
 /** Which database and model a command works on. */
 export interface Place {
   readonly database: string
@@ -71,9 +77,7 @@ export class Access extends Context.Tag("embedbox/Cli/Access")<
   Access,
   {
     /** Has all that follows read its settings as it is asked to. */
-    readonly configured: (asked: Asked) => Layer.Layer<never, BadSettings>
-    /** What all settings are, read so. */
-    readonly effective: (asked: Asked) => Effect.Effect<ReadonlyArray<Effective>, BadSettings>
+    readonly configured: (asked: Asked) => Layer.Layer<SettingsTag, BadSettings>
     /** The daemon, until it is interrupted. */
     readonly daemon: Effect.Effect<never, BadSettings | StorageError>
     /** The queue, what is stored and how interfaces stand: no model. */

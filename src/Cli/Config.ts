@@ -1,7 +1,7 @@
 /** `embedbox config`: the settings that count, and where each comes from. Secrets are not shown. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { Access, AskedTag } from "./Access.js"
+import { SettingsTag } from "./Access.js"
 import * as Output from "./Output.js"
 import { oneLine, Screen } from "./Screen.js"
 import * as Table from "./Table.js"
@@ -15,8 +15,7 @@ const columns: ReadonlyArray<Table.Column> = [
 export const run = ({ json }: { readonly json: boolean }) =>
   Effect.gen(function* () {
     const screen = yield* Screen
-    const asked = yield* AskedTag
-    const settings = yield* Effect.flatMap(Access, (access) => access.effective(asked))
+    const settings = yield* yield* SettingsTag
     if (json) return yield* Output.print(Output.Settings, { settings })
     yield* Console.log(
       Table.lines(

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Access, BadSettings, PlaceTag } from "../Cli/Access.js"
+import { Access, BadSettings, PlaceTag, SettingsTag } from "../Cli/Access.js"
 
 const shell = Effect.promise(() => import("../Shell.js"))
 const foundation = Effect.promise(() => import("./Foundation.js"))
@@ -44,12 +44,19 @@ const opened = <Parts, Services, E>(
 export const layer: Layer.Layer<Access> = Layer.succeed(Access, {
   configured: (asked) =>
     Layer.unwrapEffect(
-      Effect.map(sources, (module) =>
-        module.layer(asked).pipe(Layer.catchAll((error) => Layer.fail(toBadSettings(error)))),
-      ),
+      Effect.gen(function* () {
+        const module = yield* sources
+        // Before files and flags are laid over it.
+        const environment = yield* Effect.configProviderWith(Effect.succeed)
+        const effective = module
+          .effective(asked, fallbacks)
+          .pipe(Effect.withConfigProvider(environment), Effect.mapError(toBadSettings))
+        return Layer.merge(
+          Layer.succeed(SettingsTag, effective),
+          Layer.catchAll(module.layer(asked), (error) => Layer.fail(toBadSettings(error))),
+        )
+      }),
     ),
-  effective: (asked) =>
-    Effect.flatMap(sources, (module) => Effect.mapError(module.effective(asked, fallbacks), toBadSettings)),
   daemon: Effect.flatMap(
     Effect.promise(() => import("./Daemon.js")),
     ({ serve }) => Effect.catchTag(serve, "InvalidSettings", (error) => Effect.fail(toBadSettings(error))),

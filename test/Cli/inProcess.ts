@@ -11,12 +11,18 @@ import * as CliAccess from "../../src/Shell/CliAccess.js"
 import type { Ended } from "../support/Processes.js"
 
 /** Runs one command line on this database, and answers what a process would end with. */
-export const runHere = (database: string, args: ReadonlyArray<string>) =>
+export const runHere = (
+  database: string,
+  args: ReadonlyArray<string>,
+  env: { readonly [variable: string]: string } = {},
+) =>
   Effect.gen(function* () {
     const settings = new Map([
       ["EMBEDBOX_DATABASE", database],
       ["EMBEDBOX_MODEL", "fake"],
       ["EMBEDBOX_LOG_LEVEL", "none"],
+      ["XDG_CONFIG_HOME", "/nonexistent"],
+      ...Object.entries(env),
     ])
     const printed: Array<string> = []
     const listening: Console.Console = {

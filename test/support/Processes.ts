@@ -10,6 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
+/** By its place, because a program may be started in another folder. */
+const tsx = new URL("../../node_modules/tsx/dist/loader.mjs", import.meta.url).href
+
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
 export interface Ended {
@@ -36,6 +39,8 @@ export interface Running {
 export interface Options {
   readonly env?: { readonly [name: string]: string | undefined }
   readonly stdin?: string
+  /** Where it is started; the root of the repository where nothing is said. */
+  readonly folder?: string
 }
 
 /** The environment of a test's process: none of the caller's settings, no colours, the fake model. */
@@ -46,7 +51,9 @@ const environment = (env: Options["env"]) => {
         !name.startsWith("EMBEDBOX_") && !["NO_COLOR", "FORCE_COLOR", "NODE_OPTIONS"].includes(name),
     ),
   )
-  const wanted = Object.entries({ EMBEDBOX_MODEL: "fake", ...env }).filter(([, value]) => value !== undefined)
+  const wanted = Object.entries({ EMBEDBOX_MODEL: "fake", XDG_CONFIG_HOME: "/nonexistent", ...env }).filter(
+    ([, value]) => value !== undefined,
+  )
   return { ...inherited, ...Object.fromEntries(wanted) }
 }
 
@@ -63,8 +70,8 @@ export const start = (
     let stderr = ""
     const child: ChildProcess = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, ["--import", "tsx", join(root, "src", program), ...args], {
-          cwd: root,
+        spawn(process.execPath, ["--import", tsx, join(root, "src", program), ...args], {
+          cwd: options.folder ?? root,
           env: environment(options.env),
           stdio: "pipe",
         }),
