@@ -13,8 +13,18 @@ export class Scripts extends Context.Tag("embedbox/Cli/Completions/Scripts")<
   { readonly [Shell in Given["shell"]]: Effect.Effect<ReadonlyArray<string>> }
 >() {}
 
+/** What @effect/cli writes otherwise than the shell wants it. */
+const mended: { readonly [Shell in Given["shell"]]: (script: string) => string } = {
+  // Choices are words, with blanks between.
+  bash: (script) =>
+    script.replaceAll(/(?<=compgen -W ")[^" ]+(?=")/gu, (choices) => choices.replaceAll(",", " ")),
+  // Zsh loads it from a file and calls it by that file's name.
+  zsh: (script) => script.replaceAll("_embedbox_zsh_completions", "_embedbox"),
+  fish: (script) => script,
+}
+
 export const run = ({ shell }: Given) =>
   Effect.gen(function* () {
     const lines = yield* (yield* Scripts)[shell]
-    yield* Console.log(lines.join("\n"))
+    yield* Console.log(mended[shell](lines.join("\n")))
   })
