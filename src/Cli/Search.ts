@@ -70,9 +70,11 @@ const render = (screen: typeof Screen.Service, from: number) => (result: SearchR
   const number = `${from + index + 1}.`.padEnd(4)
   // The title stands above it already.
   const path = result.path.filter((heading, at) => at > 0 || heading !== result.title)
+  // A note without a title is called by its id, which is not said twice.
+  const id = result.title === result.entityId ? "" : ` ${oneLine(result.entityId)}`
   return [
     `${number}${screen.bold(oneLine(result.title))}`,
-    `    ${screen.dim(`${result.entityType} ${oneLine(result.entityId)}  (${how})`)}`,
+    `    ${screen.dim(`${result.entityType}${id}  (${how})`)}`,
     ...(path.length === 0 ? [] : [`    ${screen.dim(oneLine(path.join(" > ")))}`]),
     ...excerptLines(screen, result).map((line) => `    ${line}`),
     ...explained(result).map((line) => `    ${screen.dim(line)}`),

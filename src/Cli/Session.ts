@@ -140,7 +140,9 @@ const session = Effect.gen(function* () {
   yield* Effect.gen(function* () {
     const { pending, processing } = yield* queue.getStats
     const others = pending + processing - (yield* receipts.waiting)
-    yield* status(others > 0 ? [screen.dim(`${counted(others, "note")} not embedded yet`)] : [])
+    // What runs has a display of its own.
+    const isIdle = (yield* FiberSet.size(running)) === 0
+    yield* status(isIdle && others > 0 ? [screen.dim(`${counted(others, "note")} not embedded yet`)] : [])
   }).pipe(
     Effect.catchAll((error) => Effect.logDebug("the queue cannot be looked at", error)),
     Effect.schedule(Schedule.spaced(lookEvery)),

@@ -42,7 +42,11 @@ const waitingOf = (screen: typeof Screen.Service, { lagMillis, queue }: Status) 
 const workersOf = (screen: typeof Screen.Service, { queue, workers }: Status) => {
   const alive = workers.filter((worker) => worker.alive)
   const silent = workers.length - alive.length
-  const inHand = alive.reduce((sum, worker) => sum + worker.inHand, 0)
+  // Workers report now and then: what they had in hand may have ended since.
+  const inHand = Math.min(
+    queue.processing,
+    alive.reduce((sum, worker) => sum + worker.inHand, 0),
+  )
   const none = queue.pending > 0 ? screen.yellow("none: start the daemon, or use --wait") : "none"
   return (
     (alive.length === 0 ? none : `${alive.length}, ${inHand} in hand`) +
