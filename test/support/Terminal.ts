@@ -28,8 +28,8 @@ export interface Terminal {
   readonly type: (keys: string) => Effect.Effect<void>
   /** All lines that were ever shown, as they are now, without blanks at their ends. */
   readonly text: Effect.Effect<string>
-  /** The column of the cursor, and the line it is in. */
-  readonly cursor: Effect.Effect<{ readonly column: number; readonly line: string }>
+  /** Ends when the cursor is in this column of this line. */
+  readonly cursorIs: (column: number, line: string | RegExp) => Effect.Effect<void, NeverShown>
   /** Ends when the text fits; answers it. */
   readonly shows: (what: string | RegExp) => Effect.Effect<string, NeverShown>
   readonly resize: (columns: number, rows: number) => Effect.Effect<void>
@@ -116,28 +116,29 @@ export const open = (
     const fits = (text: string, what: string | RegExp) =>
       typeof what === "string" ? text.includes(what) : what.test(text)
 
+    /** What is found, unless the program ends or time passes without it. */
+    const awaited = (what: string, look: () => string | undefined) =>
+      until(() => look() ?? (code === undefined ? undefined : "")).pipe(
+        // By the real clock, also where the test has one of its own.
+        Effect.timeoutOption(patience),
+        Effect.withClock(Clock.make()),
+        Effect.flatMap((found) =>
+          found._tag === "Some" && found.value !== ""
+            ? Effect.succeed(found.value)
+            : Effect.suspend(() => new NeverShown({ awaited: what, screen: lines() })),
+        ),
+      )
+
     return {
       type: (keys) => Effect.sync(() => child.write(keys)),
       text: Effect.sync(lines),
-      cursor: Effect.sync(() => {
-        const { baseY, cursorX, cursorY } = screen.buffer.active
-        const line = screen.buffer.active.getLine(baseY + cursorY)?.translateToString(true) ?? ""
-        return { column: cursorX, line }
-      }),
-      shows: (what) =>
-        until(() => {
-          const text = lines()
-          return fits(text, what) ? text : code === undefined ? undefined : ""
-        }).pipe(
-          // By the real clock, also where the test has one of its own.
-          Effect.timeoutOption(patience),
-          Effect.withClock(Clock.make()),
-          Effect.flatMap((found) =>
-            found._tag === "Some" && found.value !== ""
-              ? Effect.succeed(found.value)
-              : Effect.suspend(() => new NeverShown({ awaited: String(what), screen: lines() })),
-          ),
-        ),
+      shows: (what) => awaited(String(what), () => [lines()].find((text) => fits(text, what))),
+      cursorIs: (column, what) =>
+        awaited(`the cursor in column ${column} of ${what}`, () => {
+          const { baseY, cursorX, cursorY } = screen.buffer.active
+          const line = screen.buffer.active.getLine(baseY + cursorY)?.translateToString(true) ?? ""
+          return [line].find(() => cursorX === column && fits(line, what))
+        }),
       resize: (to, high) =>
         Effect.sync(() => {
           screen.resize(to, high)
