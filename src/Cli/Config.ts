@@ -7,9 +7,9 @@ import { oneLine, Screen } from "./Screen.js"
 import * as Table from "./Table.js"
 
 const columns: ReadonlyArray<Table.Column> = [
-  { title: "setting", least: 8 },
-  { title: "value", least: 12 },
-  { title: "from", least: 8 },
+  { title: "setting" },
+  { title: "value", least: 6 },
+  { title: "from", least: 6 },
 ]
 
 export const run = ({ json }: { readonly json: boolean }) =>

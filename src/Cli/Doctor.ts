@@ -7,6 +7,7 @@ import { Access, PlaceTag } from "./Access.js"
 import { NotInOrder } from "./Failure.js"
 import * as Output from "./Output.js"
 import { oneLine, Screen } from "./Screen.js"
+import * as Table from "./Table.js"
 
 export interface Given {
   readonly repair: boolean
@@ -41,19 +42,38 @@ const rendered = ({ entityId, entityType, jobId, message }: Violation) =>
     ].join(""),
   )
 
-const lines = (screen: typeof Screen.Service, width: number) => (check: Check) => {
-  const { found, invariant, name, rows, violations } = check
-  const verdict = found === 0 ? screen.green("ok") : screen.red(`${found} wrong`)
-  const more = found - violations.length
+const columns: ReadonlyArray<Table.Column> = [
+  { title: "rule" },
+  { title: "checked", least: 12 },
+  { title: "rows", isNumber: true },
+  { title: "found" },
+]
+
+/** What was checked, each rule with what is against it below. */
+const table = (screen: typeof Screen.Service, checks: ReadonlyArray<Check>) => {
+  const [titles = "", ...rows] = Table.lines(
+    screen,
+    columns,
+    checks.map(({ found, invariant, name, rows }) => [
+      invariant,
+      name,
+      `${rows}`,
+      found === 0 ? "ok" : `${found} wrong`,
+    ]),
+    (cell, row, column) =>
+      column < 3 ? cell : checks[row]?.found === 0 ? screen.green(cell) : screen.red(cell),
+  )
   return [
-    `${invariant.padEnd(5)}${name.padEnd(width)}  ${screen.dim(`${rows} rows`)}  ${verdict}`,
-    ...violations.map((violation) => `     ${screen.red(rendered(violation))}`),
-    ...(more > 0 ? [`     ${screen.red(`and ${more} more`)}`] : []),
+    titles,
+    ...checks.flatMap(({ found, violations }, at) => [
+      rows[at] ?? "",
+      ...violations.map((violation) => `     ${screen.red(rendered(violation))}`),
+      ...(found > violations.length ? [`     ${screen.red(`and ${found - violations.length} more`)}`] : []),
+    ]),
   ]
 }
 
 const text = (screen: typeof Screen.Service, { database, diagnosis, repairs }: Report) => {
-  const width = Math.max(...diagnosis.checks.map(({ name }) => name.length))
   const count = violationCount(diagnosis)
   return [
     `${screen.dim("database")} ${database}`,
@@ -64,7 +84,7 @@ const text = (screen: typeof Screen.Service, { database, diagnosis, repairs }: R
             `${repairs.textsRemoved} full-text rows removed, ${repairs.textsWritten} written` +
             (repairs.countsCorrected > 0 ? ", the count of waiting notes corrected" : ""),
         ]),
-    ...diagnosis.checks.flatMap(lines(screen, width)),
+    ...table(screen, diagnosis.checks),
     count === 0 ? screen.green("All in order.") : screen.red(`Violations: ${count}`),
   ].join("\n")
 }

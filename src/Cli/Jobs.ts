@@ -5,13 +5,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Fault } from "../Domain/Errors.js"
 import type { JobStatus, ListedJob } from "../Domain/Job.js"
-import { clipped } from "../Domain/Text.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { Access } from "./Access.js"
 import { WrongUsage } from "./Failure.js"
 import * as JobWords from "./JobWords.js"
 import * as Output from "./Output.js"
 import { oneLine, Screen } from "./Screen.js"
+import * as Table from "./Table.js"
+import { fit } from "./Width.js"
 
 export interface Given {
   readonly failed: boolean
@@ -22,8 +23,17 @@ export interface Given {
   readonly json: boolean
 }
 
-/** Narrower than this no column of entities is worth reading. */
-const leastEntity = 12
+const columns: ReadonlyArray<Table.Column> = [
+  // Whole, since it is what other commands take.
+  { title: "job" },
+  { title: "status" },
+  { title: "failures", isNumber: true },
+  { title: "when" },
+  { title: "entity", least: 8 },
+]
+
+/** Narrower than this a job has two lines. */
+const leastForTable = 76
 
 /** Why it waits or failed, under its line. Who cancelled a job knows why. */
 const reasonOf = ({ lastError, lastFault, outcome, status }: ListedJob) =>
@@ -32,31 +42,34 @@ const reasonOf = ({ lastError, lastFault, outcome, status }: ListedJob) =>
     : `${lastFault === null ? "" : `${lastFault}: `}${lastError}`
 
 const table = (screen: typeof Screen.Service, jobs: ReadonlyArray<ListedJob>, now: number) => {
-  const rows = jobs.map((job) => ({
-    job,
-    cells: [
+  const entityOf = ({ entityId, entityType }: ListedJob) => oneLine(`${entityType} ${entityId}`)
+  const [titles = "", ...rows] = Table.lines(
+    screen,
+    columns,
+    jobs.map((job) => [
       job.jobId,
       JobWords.wordOf(job),
       job.failedAttempts === 0 ? "" : `${job.failedAttempts}`,
       JobWords.whenOf(job, now),
-    ],
-    entity: oneLine(`${job.entityType} ${job.entityId}`),
-    reason: reasonOf(job),
-  }))
-  const titles = ["job", "status", "failures", "when"]
-  const widths = titles.map((title, at) =>
-    Math.max(title.length, ...rows.map(({ cells }) => (cells[at] ?? "").length)),
+      entityOf(job),
+    ]),
+    (cell, row, column) => {
+      const job = jobs[row]
+      return column === 1 && job !== undefined ? JobWords.tintOf(screen, job.status)(cell) : cell
+    },
   )
-  const padded = (cells: ReadonlyArray<string>, tint: (cell: string, at: number) => string) =>
-    cells.map((cell, at) => `${tint(cell, at)}${" ".repeat((widths[at] ?? 0) - cell.length)}  `).join("")
-  const left = screen.width - widths.reduce((sum, width) => sum + width + 2, 0)
+  const isNarrow = screen.width < leastForTable
+  const stacked = (job: ListedJob) => [
+    `${JobWords.tintOf(screen, job.status)(JobWords.wordOf(job))}  ${fit(`${JobWords.whenOf(job, now)}  ${entityOf(job)}`, screen.width - 12)}`,
+    screen.dim(`  ${job.jobId}`),
+  ]
   return [
-    screen.dim(`${padded(titles, (title) => title)}entity`),
-    ...rows.flatMap(({ cells, entity, job, reason }) => {
-      const tint = JobWords.tintOf(screen, job.status)
+    ...(isNarrow ? [] : [titles]),
+    ...jobs.flatMap((job, at) => {
+      const reason = reasonOf(job)
       return [
-        `${padded(cells, (cell, at) => (at === 1 ? tint(cell) : cell))}${clipped(entity, Math.max(leastEntity, left))}`,
-        ...(reason === undefined ? [] : [`    ${clipped(oneLine(reason), screen.width - 4)}`]),
+        ...(isNarrow ? stacked(job) : [rows[at] ?? ""]),
+        ...(reason === undefined ? [] : [`    ${fit(oneLine(reason), screen.width - 4)}`]),
       ]
     }),
   ]

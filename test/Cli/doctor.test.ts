@@ -40,7 +40,7 @@ describe("embedbox doctor and backup", { timeout: 180_000 }, () => {
 
       const healthy = yield* embedbox(["doctor"])
       assert.strictEqual(healthy.code, 0, healthy.stderr)
-      assert.match(healthy.stdout, /^I1 {3}every live job has its box +1 rows {2}ok$/m)
+      assert.match(healthy.stdout, /^I1 {4}every live job has its box +1 {2}ok$/m)
       assert.match(healthy.stdout, /\nAll in order\.\n$/)
 
       yield* execute(database, ["DELETE FROM entity_texts"])
