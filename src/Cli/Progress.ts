@@ -43,7 +43,7 @@ export const words = ({ chunksLeft, done, failed, total }: Work, perSecond: numb
   return [
     `${done + failed} of ${total}`,
     ...(perSecond > 0 ? [`${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)}/s`] : []),
-    ...(chunksLeft === undefined || left === 0 ? [] : [`about ${counted(chunksLeft, "chunk")} to go`]),
+    ...(chunksLeft === undefined || left === 0 ? [] : [`about ${counted(chunksLeft, "chunk")}`]),
     ...(perSecond > 0 && left > 0 ? [`${span((left * 1000) / perSecond)} left`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
   ].join(", ")

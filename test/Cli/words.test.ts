@@ -51,7 +51,7 @@ describe("the words of the command line", () => {
     )
     assert.strictEqual(
       Progress.words({ total: 1000, done: 0, failed: 0, chunksLeft: 2300 }, 100),
-      "0 of 1000, 100/s, about 2300 chunks to go, 10 s left",
+      "0 of 1000, 100/s, about 2300 chunks, 10 s left",
     )
     assert.strictEqual(Progress.words({ total: 5, done: 5, failed: 0 }, 20), "5 of 5, 20/s")
     assert.strictEqual(Progress.bar({ total: 4, done: 1, failed: 1 }, 8), "████░░░░")
