@@ -4,12 +4,14 @@
  * first texts wait for the model to load; that has a line of its own, lest it look like work that does not get on.
  */
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { counted, span } from "../Domain/Phrases.js"
+import type { StorageError } from "../Domain/Errors.js"
 import { Embedder } from "../Embedder.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityService } from "../EntityService.js"
@@ -82,6 +84,9 @@ export const ofWork = (
 /** How often the database is asked what is in work. */
 const lookEvery = "500 millis"
 
+/** And how often what waits is counted, which costs more the more notes there are. */
+const countEvery = "2 seconds"
+
 /** How many notes in work are named. */
 const named = 3
 
@@ -103,19 +108,30 @@ export const ofJobs = (
     const embedder = yield* Embedder
     const { model } = yield* PlaceTag
     const screen = yield* Screen
-    const looks = yield* Ref.make<{ readonly inWork: ReadonlyArray<string>; readonly chunksLeft?: number }>({
-      inWork: [],
-    })
+    const inWork = yield* Ref.make<ReadonlyArray<string>>([])
+    const chunks = yield* Ref.make<number | undefined>(undefined)
     const isLoading = yield* Ref.make(false)
 
-    const look = Effect.gen(function* () {
-      const { done, failed, total } = yield* tracker.progress
-      if (done + failed === total) return yield* Ref.set(looks, { inWork: [] })
-      const jobs = yield* queue.listJobs({ status: "processing", limit: named })
-      const { chunksLeft } = yield* service.indexStatus
-      yield* Ref.set(looks, { inWork: jobs.map(({ entityId }) => oneLine(entityId)), chunksLeft })
-    }).pipe(Effect.catchAll((error) => Effect.logDebug("progress cannot be read", error)))
-    yield* Effect.forkScoped(Effect.schedule(look, Schedule.spaced(lookEvery)))
+    const isOver = Effect.map(tracker.progress, ({ done, failed, total }) => done + failed === total)
+    const jobs = Effect.map(queue.listJobs({ status: "processing", limit: named }), (some) =>
+      some.map(({ entityId }) => oneLine(entityId)),
+    )
+    const look = Effect.flatMap(isOver, (over) =>
+      Effect.flatMap(over ? Effect.succeed([]) : jobs, (some) => Ref.set(inWork, some)),
+    )
+    const count = Effect.flatMap(isOver, (over) =>
+      over
+        ? Effect.void
+        : Effect.flatMap(service.indexStatus, ({ chunksLeft }) => Ref.set(chunks, chunksLeft)),
+    )
+    const again = (read: Effect.Effect<void, StorageError>, every: Duration.DurationInput) =>
+      read.pipe(
+        Effect.catchAll((error) => Effect.logDebug("progress cannot be read", error)),
+        Effect.schedule(Schedule.spaced(every)),
+        Effect.forkScoped,
+      )
+    yield* again(look, lookEvery)
+    yield* again(count, countEvery)
 
     // Not before there is something to embed. A model that cannot be loaded is the worker's to tell.
     yield* Effect.gen(function* () {
@@ -130,21 +146,21 @@ export const ofJobs = (
 
     const shown = yield* ofWork(
       label,
-      Effect.zipWith(tracker.progress, Ref.get(looks), (progress, { chunksLeft }) => ({
+      Effect.zipWith(tracker.progress, Ref.get(chunks), (progress, chunksLeft) => ({
         ...progress,
         chunksLeft,
       })),
     )
     return Effect.gen(function* () {
       const { moving, plain } = yield* shown
-      const { inWork } = yield* Ref.get(looks)
+      const names = yield* Ref.get(inWork)
       const loading = (yield* Ref.get(isLoading)) ? [`loading the model ${model} …`] : []
       return {
         plain: [...loading, plain].join("; "),
         moving: [
           ...loading.map((line) => screen.dim(line)),
           ...moving,
-          ...(inWork.length === 0 ? [] : [screen.dim(`  ${inWork.join(", ")}`)]),
+          ...(names.length === 0 ? [] : [screen.dim(`  ${names.join(", ")}`)]),
         ],
       }
     })
