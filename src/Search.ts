@@ -88,7 +88,7 @@ export const make = Effect.gen(function* () {
   const outdated = (fingerprint: Fingerprint) =>
     fingerprint === models.configured.fingerprint
       ? undefined
-      : `searched by the former model (${fingerprint}) until the notes are embedded anew: embedbox reembed`
+      : `searched by the model whose vectors are stored (${fingerprint}), which is not the configured one: configure it, or change over with embedbox reembed`
 
   const byMeaning = (question: string, filter: EntityFilter, limit: number) =>
     Effect.gen(function* () {

@@ -17,6 +17,23 @@ const parted = (words: ReadonlyArray<string>): readonly [ReadonlyArray<string>, 
 export const isSaid = (words: ReadonlyArray<string>, ...names: ReadonlyArray<string>): boolean =>
   parted(words)[0].some((word) => names.includes(word))
 
+/** The first word that looks like an option and is none of these. */
+export const strangerAmong = (
+  words: ReadonlyArray<string>,
+  known: ReadonlySet<string>,
+  switches: ReadonlySet<string>,
+): string | undefined => {
+  const [spoken] = parted(words)
+  for (let at = 0; at < spoken.length; at++) {
+    const word = spoken[at] ?? ""
+    if (!/^--?[a-z]/iu.test(word)) continue
+    if (!known.has(nameOf(word))) return nameOf(word)
+    // The word behind it is its value, whatever it looks like.
+    if (!switches.has(word) && !word.includes("=")) at++
+  }
+  return undefined
+}
+
 /** The options that every command takes, and the other words. */
 export const globalsOf = (
   words: ReadonlyArray<string>,

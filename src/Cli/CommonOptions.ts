@@ -37,12 +37,19 @@ export const typeNames = (name: string, description: string) =>
 export const types = (name: string) =>
   typeNames(name, "Only notes of this type. Can be given more than once.")
 
-export const whole = (name: string, from: number, to: number) =>
-  Options.integer(name).pipe(
+/** A whole number; one that is none is told with the option's name. */
+export const whole = (name: string, from: number, to: number) => {
+  const message = () => `--${name} takes ${from} to ${to}`
+  return Options.text(name).pipe(
+    Options.withPseudoName("number"),
     Options.withSchema(
-      Schema.Int.pipe(Schema.between(from, to, { message: () => `--${name} takes ${from} to ${to}` })),
+      Schema.NumberFromString.annotations({ message }).pipe(
+        Schema.int({ message }),
+        Schema.between(from, to, { message }),
+      ),
     ),
   )
+}
 
 /** How many are shown. */
 export const limit = (most: number, fallback: number) =>

@@ -26,10 +26,19 @@ export interface Given {
   readonly json: boolean
 }
 
-/** There is no editor, or it does not start. */
+/** There is no editor. */
 export class NoEditor extends Schema.TaggedError<NoEditor>()("NoEditor", { reason: Schema.String }) {
   override get message() {
     return this.reason
+  }
+}
+
+/** The editor did not end well, and changed nothing. */
+export class EditorFailed extends Schema.TaggedError<EditorFailed>()("EditorFailed", {
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `${this.reason}; nothing was changed`
   }
 }
 
@@ -52,20 +61,17 @@ const editor = Effect.gen(function* () {
   return command
 })
 
+/** Ends with why the editor did not end well, if it did not. */
 const open = (command: string, file: string) =>
-  Effect.async<void, NoEditor>((resume) => {
+  Effect.async<string | undefined>((resume) => {
     // The file is an argument of its own: its name is not read by the shell.
     const child = spawn("/bin/sh", ["-c", `${command} "$1"`, "sh", file], { stdio: "inherit" })
-    child.on("error", (cause) =>
-      resume(new NoEditor({ reason: `the editor cannot be started: ${reasonOf(cause)}` })),
-    )
+    child.on("error", (cause) => resume(Effect.succeed(`the editor cannot be started: ${reasonOf(cause)}`)))
     child.on("close", (code, signal) =>
       resume(
-        code === 0
-          ? Effect.void
-          : new NoEditor({
-              reason: `the editor (${command}) ended with ${signal ?? `code ${code}`}; nothing was saved`,
-            }),
+        Effect.succeed(
+          code === 0 ? undefined : `the editor (${command}) ended with ${signal ?? `code ${code}`}`,
+        ),
       ),
     )
     return Effect.sync(() => child.kill())
@@ -82,9 +88,9 @@ const metadataOf = ({ content, metadata }: EntityView, text: string) =>
 const edit = (given: Given) =>
   Effect.gen(function* () {
     const service = yield* EntityService
-    const command = yield* editor
     const type = Option.getOrUndefined(given.type)
     const note = yield* service.getEntity(given.id, type)
+    const command = yield* editor
     const folder = yield* Effect.orDie(
       Effect.tryPromise(() => fs.mkdtemp(path.join(os.tmpdir(), "embedbox-"))),
     )
@@ -95,13 +101,18 @@ const edit = (given: Given) =>
     const file = path.join(folder, `${name || "note"}.md`)
     yield* Effect.orDie(Effect.tryPromise(() => fs.writeFile(file, note.content, { mode: 0o600 })))
     const forget = Effect.promise(() => fs.rm(folder, { recursive: true, force: true }))
-    yield* Effect.tapError(open(command, file), () => forget)
+    const trouble = yield* open(command, file)
 
     const refuse = (reason: string) => new EditRefused({ file, reason })
     const text = yield* Effect.tryPromise({
       try: () => fs.readFile(file, "utf8"),
       catch: (cause) => refuse(`the text cannot be read: ${reasonOf(cause)}`),
     })
+    if (trouble !== undefined) {
+      if (text !== note.content) return yield* refuse(trouble)
+      yield* forget
+      return yield* new EditorFailed({ reason: trouble })
+    }
     const metadata = yield* Either.mapLeft(metadataOf(note, text), (reason) => refuse(`the ${reason}`))
     const now = yield* service
       .getEntity(note.id, note.entityType)

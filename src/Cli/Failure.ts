@@ -73,10 +73,11 @@ const advice: { readonly [tag: string]: { readonly code: number; readonly todo: 
     todo: "what was in step before is; without --watch the same command runs once",
   },
   NoEditor: { code: codes.usage, todo: "set EDITOR, for instance: export EDITOR=nano" },
+  EditorFailed: { code: codes.failed, todo: "the note is as it was; check EDITOR, and try again" },
   EditRefused: { code: codes.failed, todo: "your text is kept in that file; save it with: embedbox add" },
   StorageError: {
     code: codes.failed,
-    todo: "check EMBEDBOX_DATABASE, the disk and the file's permissions",
+    todo: "check where the database is (`embedbox config`), the disk and the file's permissions",
   },
 }
 
@@ -89,7 +90,10 @@ const ofError = (error: unknown): Told => {
       .split("\n")
       .at(-1)
       ?.replace(/^[\s└─├│]+/, "")
-    return { code: codes.usage, lines: [reason || "these words cannot be read", "try: embedbox --help"] }
+    return {
+      code: codes.usage,
+      lines: [reason || "these words cannot be read", "try: embedbox <command> --help"],
+    }
   }
   if (error instanceof WrongUsage) return { code: codes.usage, lines: [error.reason, error.advice] }
   if (error instanceof SomeFailed) return { code: codes.partly, lines: [] }

@@ -108,7 +108,7 @@ export const run = (given: Given) =>
     }
     if (jobs.length === 0) {
       const all = Object.values(filter).every((value) => value === undefined)
-      return yield* Console.log(all ? "No jobs." : "No such jobs.")
+      return yield* Console.log(all ? "No jobs." : given.failed ? "No failed jobs." : "No such jobs.")
     }
     yield* Console.log(
       [

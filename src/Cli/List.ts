@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { labelOf, titleOf } from "../Domain/Text.js"
+import { labelOf } from "../Domain/Text.js"
 import { type EntityView } from "../EntityOverlay.js"
 import { EntityService } from "../EntityService.js"
 import { Access } from "./Access.js"
@@ -74,7 +74,7 @@ export const run = ({ after, json, limit, types }: Given) =>
     const more = found.length > notes.length
     if (json) {
       return yield* Output.print(Output.Listed, {
-        notes: notes.map((note) => ({ ...note, title: titleOf(note) })),
+        notes: notes.map((note) => ({ ...note, title: labelOf(note) })),
         more,
       })
     }

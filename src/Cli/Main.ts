@@ -38,9 +38,31 @@ const scripts = Layer.succeed(Scripts, {
   fish: Command.getFishCompletions(Commands.command, "embedbox"),
 })
 
+/** A slip of the finger, not another word. */
+const isSlip = (said: string, meant: string) =>
+  distance(said, meant) <= Math.max(1, Math.floor(meant.length / 3))
+
+const builtIns = ["--help", "-h", "--version", "--wizard", "--completions", "--log-level"]
+
+/** An option that the command does not have. @effect/cli would take it for an argument where those are many. */
+const misread = (command: string, words: ReadonlyArray<string>) => {
+  const options = Commands.described(command)?.options
+  if (options === undefined) return undefined
+  const stranger = Arguments.strangerAmong(words, new Set([...options, ...builtIns]), Commands.switches)
+  if (stranger === undefined) return undefined
+  const guess = closest(stranger, [...options, "--help"])
+  return new Failure.WrongUsage({
+    reason: `there is no option ${Screen.oneLine(stranger)} here`,
+    advice: isSlip(stranger, guess) ? `did you mean: ${guess}` : `embedbox ${command} --help lists them all`,
+  })
+}
+
 /** Runs what the words say, or tells what they would do. */
 const parse = (words: ReadonlyArray<string>) => {
-  const [command = ""] = Arguments.globalsOf(words).others
+  const { others } = Arguments.globalsOf(words)
+  const [command = ""] = others
+  const wrong = misread(command, others.slice(1))
+  if (wrong !== undefined) return wrong
   const word = Arguments.isSaid(words, "--help", "-h") ? Commands.described(command) : undefined
   return word === undefined
     ? parser(["node", "embedbox", ...Arguments.ordered(words, Commands.switches)])
@@ -56,10 +78,6 @@ const interpreter: Layer.Layer<Interpreter> = Layer.succeed(Interpreter, {
 })
 
 const parsing = Layer.mergeAll(environment, scripts, interpreter)
-
-/** A slip of the finger, not another word. */
-const isSlip = (said: string, meant: string) =>
-  distance(said, meant) <= Math.max(1, Math.floor(meant.length / 3))
 
 const unknown = (command: string) => {
   const guess = closest(command, [...Commands.names])
@@ -100,6 +118,9 @@ export const teardown =
   ([, , ...words]: ReadonlyArray<string>): Teardown =>
   (exit, onExit) => {
     const [command] = Arguments.globalsOf(words).others
+    // To be stopped is how a folder is watched no more: nothing was cut off.
+    if (command === "sync" && Arguments.isSaid(words, "--watch") && Exit.isInterrupted(exit))
+      return onExit(Failure.codes.interrupted)
     // To be stopped is how a daemon ends well.
     if (command === "serve" && Exit.isInterrupted(exit)) return onExit(Failure.codes.ok)
     const { code, lines } = Failure.tell(exit, Arguments.isSaid(words, "--verbose", "-v"))

@@ -2,7 +2,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import { EntityId } from "../Domain/Entity.js"
-import { id, itsType, json, limit, ownType, types } from "./CommonOptions.js"
+import { id, itsType, json, limit, ownType, types, whole } from "./CommonOptions.js"
 import * as Words from "./Words.js"
 
 export const add = Words.make(
@@ -19,7 +19,7 @@ export const add = Words.make(
       Options.withDescription("A title, where the note's first heading is not it."),
       Options.optional,
     ),
-    priority: Options.integer("priority").pipe(
+    priority: whole("priority", -1_000_000, 1_000_000).pipe(
       Options.withDescription("The higher number is embedded first (default: 0)."),
       Options.withDefault(0),
     ),
@@ -52,8 +52,8 @@ export const edit = Words.make(
         "in a file, which is named.",
     ],
     examples: [
-      ["edit todo", "in your editor"],
-      ['edit todo with EDITOR="code --wait"', "an editor with a window of its own has to wait"],
+      ["edit todo", 'in your editor; one with a window of its own has to wait: EDITOR="code --wait"'],
+      ["edit todo --type task", "where several types have that id"],
     ],
   },
   () => import("./Edit.js"),

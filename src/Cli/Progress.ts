@@ -70,6 +70,8 @@ export const ofWork = (
     const { width } = yield* Screen
     return Effect.gen(function* () {
       const now = yield* work
+      // As long as nobody knows how much there is, nothing can be said.
+      if (now.total === 0) return { plain: "", moving: [`${label} …`] }
       const sample = { at: yield* Clock.currentTimeMillis, ended: now.done + now.failed }
       const [first = sample] = yield* Ref.updateAndGet(samples, (before) => [
         ...before.filter(({ at }) => at >= sample.at - window),
@@ -156,7 +158,7 @@ export const ofJobs = (
       const names = yield* Ref.get(inWork)
       const loading = (yield* Ref.get(isLoading)) ? [`loading the model ${model} …`] : []
       return {
-        plain: [...loading, plain].join("; "),
+        plain: [...loading, ...(plain === "" ? [] : [plain])].join("; "),
         moving: [
           ...loading.map((line) => screen.dim(line)),
           ...moving,
@@ -177,7 +179,10 @@ export const show = (shown: Effect.Effect<Shown>): Effect.Effect<void, never, Sc
     const draw = Option.isSome(screen.area) ? Option.some(yield* screen.area.value) : Option.none()
     yield* shown.pipe(
       Effect.flatMap(({ moving, plain }) =>
-        Option.match(draw, { onNone: () => screen.write(`${plain}\n`), onSome: (to) => to(moving) }),
+        Option.match(draw, {
+          onNone: () => (plain === "" ? Effect.void : screen.write(`${plain}\n`)),
+          onSome: (to) => to(moving),
+        }),
       ),
       Effect.schedule(Schedule.spaced(Option.isSome(draw) ? drawEvery : writeEvery)),
       Effect.forkScoped,

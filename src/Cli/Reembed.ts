@@ -44,6 +44,7 @@ const told = (screen: typeof Screen.Service, outcome: Reembedding.Outcome, milli
     ? [
         `${embedded} notes embedded in ${JobWords.span(millis)}; ${to} is searched from now on.`,
         `${dropped} vectors of former models were removed.`,
+        "Keep that model configured (EMBEDBOX_MODEL, or `model` in a file): see `embedbox config`.",
       ]
     : [
         `${embedded} notes embedded, ${refused.length} refused by the new model; ${from} is still searched.`,

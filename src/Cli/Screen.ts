@@ -104,6 +104,10 @@ const mostWidth = 120
 /** Of a file nobody knows how wide it is. */
 const usualWidth = 100
 
+/** Columns to write in, of as many as a terminal has. */
+export const widthOf = (columns: number | undefined): number =>
+  Math.max(leastWidth, Math.min(columns || usualWidth, mostWidth))
+
 /** The real screen: `NO_COLOR` and a terminal called `dumb` mean no colours. */
 export const layer = ({ noColor, quiet }: Asked): Layer.Layer<Screen> =>
   Layer.unwrapEffect(
@@ -118,7 +122,7 @@ export const layer = ({ noColor, quiet }: Asked): Layer.Layer<Screen> =>
         green: tint(32, onStdout),
         yellow: tint(33, onStdout),
         red: tint(31, onStdout),
-        width: Math.max(leastWidth, Math.min(process.stdout.columns || usualWidth, mostWidth)),
+        width: widthOf(process.stdout.columns),
         area: process.stderr.isTTY === true && !quiet && !isDumb ? Option.some(area) : Option.none(),
         done: (text) => (quiet ? Effect.void : Effect.flatMap(Effect.console, (to) => to.log(text))),
         write: (text) => (quiet ? Effect.void : toStderr(text)),

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import { wrapAnsi } from "fast-wrap-ansi"
 import { parseArgsStringToArgv } from "string-argv"
 import { counted } from "../Domain/Phrases.js"
 import { labelOf } from "../Domain/Text.js"
@@ -18,8 +19,9 @@ import { EntityRepository } from "../EntityRepository.js"
 import { EntityService } from "../EntityService.js"
 import { Access, AskedTag } from "./Access.js"
 import * as Failure from "./Failure.js"
+import * as HelpTable from "./HelpTable.js"
 import { Interpreter, type Worded } from "./Interpreter.js"
-import { Screen } from "./Screen.js"
+import { Screen, widthOf } from "./Screen.js"
 import * as Completing from "./Session/Completing.js"
 import * as History from "./Session/History.js"
 import * as Prompt from "./Session/Prompt.js"
@@ -44,13 +46,17 @@ const ownCommands: ReadonlyArray<Worded> = [
 /** How often the line on what waits is renewed. */
 const lookEvery = "500 millis"
 
-const helpOf = (screen: typeof Screen.Service, commands: ReadonlyArray<Worded>) => {
-  const width = Math.max(...commands.map(({ usage }) => usage.length)) + 3
-  return [
-    `Type a question to search. ${screen.dim("Tab completes, ↑ repeats, Ctrl-C stops what runs.")}`,
-    ...commands.map(({ meaning, usage }) => `  ${`/${usage}`.padEnd(width)}${screen.dim(meaning)}`),
+const helpOf = (screen: typeof Screen.Service, commands: ReadonlyArray<Worded>) =>
+  [
+    ...wrapAnsi(
+      `Type a question to search. ${screen.dim("Tab completes, ↑ repeats, Ctrl-C stops what runs.")}`,
+      screen.width,
+    ).split("\n"),
+    ...HelpTable.lines(
+      screen,
+      commands.map(({ meaning, usage }) => [`/${usage}`, meaning]),
+    ),
   ].join("\n")
-}
 
 /** The words of a command line; `import` stays until all is embedded, since here that holds up nobody. */
 const wordsOf = (line: string): ReadonlyArray<string> => {
@@ -86,6 +92,9 @@ const session = Effect.gen(function* () {
   }
   const here = Screen.of({
     ...screen,
+    get width() {
+      return widthOf(process.stdout.columns)
+    },
     area: Option.some(prompt.area),
     done: print,
     write: (text) => print(screen.dim(text.trimEnd())),
@@ -119,7 +128,7 @@ const session = Effect.gen(function* () {
       if (!text.startsWith("/")) return interpreter.run(["search", "--limit", answers, "--", text])
       const [, name = "", rest = ""] = /^\/(\S*)\s*([\s\S]*)$/u.exec(text) ?? []
       if (name === "add") return add(rest)
-      if (name === "help") return Effect.as(print(helpOf(screen, commands)), Failure.nothing)
+      if (name === "help") return Effect.as(print(helpOf(here, commands)), Failure.nothing)
       return isStranger(name)
         ? Effect.succeed(wrong(`there is no command /${name} here`, "/help lists them all"))
         : interpreter.run(wordsOf(text.slice(1)))

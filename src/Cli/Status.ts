@@ -13,6 +13,15 @@ import { oneLine, Screen } from "./Screen.js"
 
 type Status = typeof Output.Status.Type
 
+/** How far a change of model is that somebody began. */
+const changing = (repository: typeof EntityRepository.Service) =>
+  Effect.gen(function* () {
+    const { next } = yield* repository.generations
+    if (next === undefined) return null
+    const { covered, entities } = yield* repository.coverage(next)
+    return { to: next, embedded: covered, stored: entities }
+  })
+
 const read = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
@@ -23,6 +32,7 @@ const read = Effect.gen(function* () {
     paused: (yield* queue.workAhead).paused,
     queue: yield* queue.getStats,
     lagMillis: yield* queue.lag,
+    reembedding: yield* changing(repository),
     workers: yield* queue.workers,
     interfaces: yield* (yield* InterfaceBoard).notices,
   }
@@ -91,6 +101,14 @@ const text = (screen: typeof Screen.Service, status: Status, now: number) => {
       failed === 0 ? "0" : `${screen.red(`${failed}`)} ${screen.dim("(embedbox jobs --failed)")}`,
     ),
     line("workers", workersOf(screen, status)),
+    ...(status.reembedding === null
+      ? []
+      : [
+          line(
+            "reembedding",
+            `${status.reembedding.embedded} of ${status.reembedding.stored} for ${status.reembedding.to.split("|")[0]} ${screen.dim("(embedbox reembed goes on)")}`,
+          ),
+        ]),
     ...(trouble === undefined
       ? []
       : [

@@ -27,7 +27,9 @@ export interface Word<Name extends string, R, E, A> {
   readonly told: Told
   /** Its options and arguments. */
   readonly config: Command.Command.Config
-  /** Its options that take no value. */
+  /** Its options. */
+  readonly options: ReadonlyArray<string>
+  /** Those that take no value. */
   readonly switches: ReadonlyArray<string>
 }
 
@@ -37,6 +39,11 @@ type Given<Config extends Command.Command.Config> = Types.Simplify<Command.Comma
 export const switchesOf = (config: Command.Command.Config): ReadonlyArray<string> =>
   Object.values(config).flatMap((one) =>
     Options.isOptions(one) && Options.isBool(one) ? Option.toArray(Options.getIdentifier(one)) : [],
+  )
+
+const optionsOf = (config: Command.Command.Config): ReadonlyArray<string> =>
+  Object.values(config).flatMap((one) =>
+    Options.isOptions(one) ? Option.toArray(Options.getIdentifier(one)) : [],
   )
 
 /** A command whose work is in the module that `load` imports. */
@@ -49,6 +56,7 @@ export const make = <Name extends string, const Config extends Command.Command.C
   name,
   told,
   config,
+  options: optionsOf(config),
   switches: switchesOf(config),
   command: Command.make(name, config, (given) =>
     Effect.flatMap(Effect.promise(load), ({ run }) => run(given)),

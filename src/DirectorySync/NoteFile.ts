@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import { type JsonObject, maxContentBytes } from "../Domain/Entity.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { sha256 } from "../Domain/Hash.js"
+import * as Folders from "../Storage/Folders.js"
 import * as FrontMatter from "./FrontMatter.js"
 
 /** A note as its file has it. `hash` is of its text. */
@@ -135,7 +136,7 @@ export const glanceAll = (
 export const write = (file: string, content: string): Effect.Effect<void, { readonly error: unknown }> =>
   Effect.gen(function* () {
     const folder = path.dirname(file)
-    yield* Effect.tryPromise(() => fs.mkdir(folder, { recursive: true }))
+    yield* Effect.mapError(Folders.make(folder), ({ cause }) => ({ error: cause }))
     // Hidden, so that nobody takes it for a note; in the same folder, since only there a rename is one step.
     const temporary = path.join(folder, `.embedbox-${randomUUID()}.tmp`)
     yield* Effect.acquireUseRelease(

@@ -159,7 +159,9 @@ export const resolve = ({ file, flags = [] }: Asked = {}): Effect.Effect<
     })
     // What the environment says wrong, `Config` tells.
     const problems = origins.flatMap(({ name, setting, source, text }) =>
-      text === undefined || source === "environment" || Either.isRight(Values.parse(setting.value, text))
+      text === undefined ||
+      source === "environment" ||
+      (text.trim() !== "" && Either.isRight(Values.parse(setting.value, text)))
         ? []
         : [problemOf(`${name} (${source})`, text, setting)],
     )

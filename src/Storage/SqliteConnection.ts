@@ -6,7 +6,7 @@
  * locked, dies where it cannot be opened, remembers for ten minutes that a statement could not be prepared, and lets
  * `SafeIntegers` stick to a statement.
  */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
@@ -20,6 +20,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { StorageError, type StorageTrouble } from "../Domain/Errors.js"
 import { toStorageError } from "./SqliteErrors.js"
+import * as Folders from "./Folders.js"
 
 /** A connection whose every failure is an `SqlError`, never a defect. */
 export interface SafeConnection extends Connection {
@@ -63,28 +64,8 @@ const refuse = (trouble: StorageTrouble, reason: string, cause?: unknown) =>
 const errnoOf = (cause: unknown) =>
   Predicate.isRecord(cause) && typeof cause["code"] === "string" ? cause["code"] : "unknown"
 
-/**
- * Makes a folder and those above it, one by one: Node's own `recursive` never returns where the parent is there and
- * says that it is not, as `/proc` does.
- */
-const makeFolders = (folder: string): Effect.Effect<void, { readonly cause: unknown }> =>
-  Effect.suspend(() =>
-    existsSync(folder)
-      ? Effect.void
-      : Effect.zipRight(
-          makeFolders(dirname(folder)),
-          Effect.try({ try: () => mkdirSync(folder), catch: (cause) => ({ cause }) }),
-        ),
-  ).pipe(
-    // Another process may have been quicker.
-    Effect.catchIf(
-      ({ cause }) => errnoOf(cause) === "EEXIST",
-      () => Effect.void,
-    ),
-  )
-
 const makeFolder = (filename: string) =>
-  Effect.mapError(makeFolders(dirname(resolve(filename))), ({ cause }) =>
+  Effect.mapError(Folders.make(dirname(resolve(filename))), ({ cause }) =>
     refuse(
       errnoOf(cause) === "EROFS" ? "ReadOnly" : "CannotOpen",
       `the folder of ${filename} cannot be made (${errnoOf(cause)}): choose a path where this user may write`,
@@ -101,7 +82,7 @@ const checkPath = (filename: string) =>
         return found.isDirectory()
           ? refuse(
               "CannotOpen",
-              `${filename} is a folder: give the path of a file, such as ${filename}/embedbox.db`,
+              `${filename} is a folder: give the path of a file, such as ${filename}/embedbox.sqlite`,
             )
           : refuse("CannotOpen", `${filename} is not a regular file: choose another path`)
       }

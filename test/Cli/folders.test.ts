@@ -48,6 +48,9 @@ describe("folders on the command line", { timeout: 120_000 }, () => {
         elsewhere: [{ entityType: "task", count: 1 }],
       })
       assert.include((yield* embedbox("export", notes)).stdout, "1 note of type task left out: --types task")
+      // Where no folder can be made, and Node's own way of making one would never end.
+      const nowhere = yield* embedbox("export", "/proc/x")
+      assert.strictEqual(nowhere.code, 4)
       const second = yield* embedbox("export", notes, "--types", "task")
       assert.match(second.stdout, /^1 file written: 1 new, 0 changed, 1 unchanged\n$/)
       assert.strictEqual(yield* read(notes, "task/b.md"), "---\nstate: open\n---\nB")

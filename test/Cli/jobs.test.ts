@@ -7,9 +7,11 @@ import * as Schema from "effect/Schema"
 import * as Output from "../../src/Cli/Output.js"
 import { Entity, EntityId, EntityType } from "../../src/Domain/Entity.js"
 import { EmbeddingError } from "../../src/Domain/Errors.js"
+import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import { contentHash } from "../../src/Domain/Hash.js"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import * as Queue from "../../src/EmbeddingQueue.js"
+import * as EntityRepository from "../../src/EntityRepository.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import { temporaryFolder } from "../support.js"
 import { type Ended, start } from "../support/Processes.js"
@@ -145,7 +147,7 @@ describe("embedbox jobs, job, retry and cancel", () => {
       const retried = yield* document(Output.Retried, yield* embedbox("retry", "--all", "--json"))
       assert.deepStrictEqual(retried, { retried: 1 })
       assert.strictEqual((yield* embedbox("retry", "--all")).stdout, "nothing to retry\n")
-      assert.strictEqual((yield* embedbox("jobs", "--failed")).stdout, "No such jobs.\n")
+      assert.strictEqual((yield* embedbox("jobs", "--failed")).stdout, "No failed jobs.\n")
       const status = yield* document(Output.Status, yield* embedbox("status", "--json"))
       assert.deepStrictEqual(status.queue, { pending: 3, processing: 0, failed: 0, completed: 0 })
     }),
@@ -230,6 +232,19 @@ describe("embedbox jobs, job, retry and cancel", () => {
 
 // One of these starts a daemon, on machines that do other things too.
 describe("embedbox status, pause and resume", { timeout: 180_000 }, () => {
+  it.scopedLive("say how far a change of model is that was begun", () =>
+    Effect.gen(function* () {
+      const { database, embedbox } = yield* shell
+      assert.notInclude((yield* embedbox("status")).stdout, "reembedding")
+      yield* Effect.flatMap(EntityRepository.EntityRepository, ({ beginNext }) =>
+        beginNext(Fingerprint.make("other|model")),
+      ).pipe(Effect.provide(Layer.provide(EntityRepository.layer, Sqlite.layer({ filename: database }))))
+      assert.match((yield* embedbox("status")).stdout, /^reembedding +0 of 0 for other \(/m)
+      const { reembedding } = yield* document(Output.Status, yield* embedbox("status", "--json"))
+      assert.deepStrictEqual(reembedding, { to: "other|model", embedded: 0, stored: 0 })
+    }),
+  )
+
   it.scopedLive("say who works, across processes, and who no longer does", () =>
     Effect.gen(function* () {
       const { database, embedbox, env } = yield* shell

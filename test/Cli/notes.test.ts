@@ -50,9 +50,9 @@ describe("embedbox list", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(
         all.notes.map(({ embedding, entityType, id, title }) => [entityType, id, title, embedding.state]),
         [
-          ["base", "a", "a", "pending"],
+          ["base", "a", "no heading", "pending"],
           ["base", "b/two", "Two", "pending"],
-          ["task", "z", "z", "pending"],
+          ["task", "z", "a task", "pending"],
         ],
       )
       assert.isFalse(all.more)
@@ -127,9 +127,11 @@ describe("embedbox edit", { timeout: 60_000 }, () => {
       const broken = yield* editing('printf -- "---\\n[\\n---\\n" > "$1"', "a")
       assert.strictEqual(broken.code, 1)
       assert.match(broken.stderr, /front matter: .*; your text is in /)
-      const failed = yield* editing("echo lost > $1; exit 3", "a")
-      assert.strictEqual(failed.code, 2)
-      assert.match(failed.stderr, /ended with code 3; nothing was saved/)
+      const failed = yield* editing('echo kept > "$1"; exit 3', "a")
+      assert.strictEqual(failed.code, 1)
+      const [, kept = ""] = /ended with code 3; your text is in (\S+)\n/.exec(failed.stderr) ?? []
+      assert.strictEqual(yield* Effect.promise(() => readFile(kept, "utf8")), "kept\n")
+      assert.match((yield* editing("exit 3", "a")).stderr, /ended with code 3; nothing was changed/)
       assert.strictEqual((yield* runHere(database, ["edit", "a"], { EDITOR: "" })).code, 2)
       assert.strictEqual((yield* editing("true", "nothing")).code, 3)
       assert.isNotEmpty(yield* Effect.promise(() => readdir(folder)))

@@ -17,6 +17,10 @@ export const Status = Schema.Struct({
   }),
   /** How long what heads the line has been due. */
   lagMillis: Schema.Number,
+  /** A change of model that was begun: entities that have vectors of the new one. */
+  reembedding: Schema.NullOr(
+    Schema.Struct({ to: Schema.String, embedded: Schema.Number, stored: Schema.Number }),
+  ),
   /** Processes that embed; times in milliseconds since the epoch. */
   workers: Schema.Array(
     Schema.Struct({

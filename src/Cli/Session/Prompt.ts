@@ -122,7 +122,9 @@ export const make = ({ complete, history, mark }: Options): Effect.Effect<Prompt
         ...(candidates.length === 0 ? [] : [candidates.slice(0, mostCandidates).join("  ")]),
         ...(pasted.length === 0
           ? []
-          : [`${pasted.length + 1} lines pasted: Enter takes them, Ctrl-C drops them`]),
+          : [
+              `${pasted.length + (interface_.line === "" ? 0 : 1)} lines pasted: Enter takes them, Ctrl-C drops them`,
+            ]),
       ].slice(-roomAbove())
       const [typed, column] = windowOf(interface_.line, interface_.cursor, width - widthOf(mark))
       const start = clear()
@@ -187,6 +189,8 @@ export const make = ({ complete, history, mark }: Options): Effect.Effect<Prompt
         interface_.on("SIGINT", onInterrupt)
         interface_.on("SIGCONT", onContinue)
         interface_.on("history", (entries) => {
+          // A line of what is pasted is no entry of its own.
+          if (isPasting) entries.shift()
           remembered = [...entries]
         })
         interface_.on("close", () => offer({ _tag: "Left" }))
