@@ -48,14 +48,6 @@ export const make = (account: string) =>
           return rows.length > 0
         }),
 
-      knows: (eventId: string) =>
-        Effect.map(
-          storage.read(
-            sql`SELECT 1 AS known FROM matrix_commands WHERE account = ${account} AND event_id = ${eventId}`,
-          ),
-          (rows) => rows.length > 0,
-        ),
-
       /** How many commands of a sender wait. */
       waitingOf: (sender: string) =>
         Effect.map(

@@ -93,35 +93,44 @@ export const make = ({
       return (invitation < 0 ? events.findLastIndex(isOwnJoin) : invitation) + 1
     }
 
-    /** What was said between the last sync and the part of the timeline that this one tells, oldest first. */
+    /**
+     * What was said between the last sync and the part of the timeline that this one tells, oldest first. Only the bot's
+     * own arrival, before which nothing was said to it, ends the search early: an event that is old by its time or known
+     * already says nothing of its neighbours, since the time is its sender's, and what other servers send late stands
+     * among what was heard long ago.
+     */
     const gap = (
       roomId: string,
       from: string | undefined,
       since: string,
-      oldest: number,
     ): Effect.Effect<ReadonlyArray<Events.RoomEvent>, Failure> =>
       Effect.gen(function* () {
         const found: Array<Events.RoomEvent> = []
         let next = from
-        for (let page = 0; page < mostPages && next !== undefined; page++) {
+        for (let page = 0; next !== undefined; page++) {
+          if (page === mostPages) {
+            yield* Effect.logWarning(
+              "matrix: too much was said while the bot was away; the oldest of it is not heard",
+            ).pipe(Effect.annotateLogs({ room: roomId }))
+            break
+          }
           const at = next
           const { chunk, end } = yield* session.call((client, token) =>
             client.messages(token, roomId, at, since, history),
           )
           const events = Events.roomEvents(chunk)
-          for (const event of events) {
-            // Before its own arrival nothing was said to the bot, and what it knows it has heard.
-            if (isOwnJoin(event) || event.origin_server_ts < oldest || (yield* inbox.knows(event.event_id))) {
-              return [...found, ...(isOwnJoin(event) ? [event] : [])].toReversed()
-            }
-            found.push(event)
-          }
-          next = chunk.length === 0 || end === at ? undefined : end
+          const arrival = events.findIndex(isOwnJoin)
+          found.push(...(arrival < 0 ? events : events.slice(0, arrival + 1)))
+          if (arrival >= 0) break
+          // A page of which the filter left nothing is not the last one.
+          next = end === at ? undefined : end
         }
         return found.toReversed()
       })
 
-    const isEncryption = (event: { readonly type: string }) => event.type === "m.room.encryption"
+    /** A state of the room: a message of that type, which anybody may send, says nothing. */
+    const isEncryption = (event: { readonly type: string; readonly state_key?: string | undefined }) =>
+      event.type === "m.room.encryption" && event.state_key === ""
 
     const hear = (roomId: string, told: Events.JoinedRoom, since: string | undefined, now: number) =>
       Effect.gen(function* () {
@@ -131,7 +140,7 @@ export const make = ({
         const arrival = timeline.findLastIndex(isOwnJoin)
         const missed =
           since !== undefined && told.timeline.limited && (before.present || arrival < 0)
-            ? yield* gap(roomId, told.timeline.prev_batch, since, oldest)
+            ? yield* gap(roomId, told.timeline.prev_batch, since)
             : []
         const all = [...missed, ...timeline]
         const start = before.present ? 0 : beginning(before, all)
