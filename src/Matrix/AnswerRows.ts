@@ -1,7 +1,8 @@
 /**
  * Answers that will still change, and the jobs whose ends will change them. Kept in the transaction that makes the jobs,
- * so that no end is missed, whoever brings it about and whether or not the bot is there. Methods that change something
- * are steps of the caller's transaction.
+ * so that no end is missed, whoever brings it about and whether or not the bot is there. A receipt that told of a failure
+ * is finished and keeps its job all the same: somebody may put that in line again. Methods that change something are
+ * steps of the caller's transaction.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -67,6 +68,17 @@ export interface Ending {
 }
 
 const decode = Schema.decodeUnknown(Schema.Array(Answer))
+/** A finished receipt of a job that failed. */
+const Watch = Schema.Struct({
+  jobId: Schema.String,
+  answer: Schema.Int,
+  /** Why it failed, as the receipt says. */
+  ending: Schema.NullOr(Schema.String),
+  edits: Schema.Int,
+})
+export interface Watch extends Schema.Schema.Type<typeof Watch> {}
+
+const decodeWatches = Schema.decodeUnknown(Schema.Array(Watch))
 const decodeJobs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ jobId: Schema.String })))
 const decodeSeqs = Schema.decodeUnknown(Schema.Array(Schema.Struct({ answer: Schema.Int })))
 
@@ -84,9 +96,16 @@ export const make = (account: string) =>
         if (added.length > 0) yield* sql`UPDATE matrix_answers SET open = open + 1 WHERE answer = ${answer}`
       })
 
-    /** Nobody waits for the job any more. Answers who did. */
+    const isOpen = sql.literal("answer IN (SELECT answer FROM matrix_answers WHERE finished = 0)")
+    const watches = sql.literal(`SELECT j.job_id AS "jobId", a.answer, a.ending, a.edits
+      FROM matrix_jobs AS j JOIN matrix_answers AS a ON a.answer = j.answer WHERE a.finished = 1`)
+
+    /** No open answer waits for the job any more. Answers which did. */
     const take = (jobId: string) =>
-      Effect.flatMap(sql`DELETE FROM matrix_jobs WHERE job_id = ${jobId} RETURNING answer`, decodeSeqs)
+      Effect.flatMap(
+        sql`DELETE FROM matrix_jobs WHERE job_id = ${jobId} AND ${isOpen} RETURNING answer`,
+        decodeSeqs,
+      )
 
     return {
       /** The message will change when these jobs have ended; with `entering`, more of them will come. */
@@ -152,18 +171,41 @@ export const make = (account: string) =>
           (rows) => rows.map(({ jobId }) => jobId),
         ),
 
-      /** A page of the jobs that somebody waits for, after this one. */
+      /** A page of the jobs that open answers wait for, after this one. */
       page: (after: string, limit: number) =>
         Effect.map(
           storage.read(
             Effect.flatMap(
               sql`SELECT DISTINCT job_id AS "jobId" FROM matrix_jobs
-                WHERE job_id > ${after} ORDER BY job_id LIMIT ${limit}`,
+                WHERE job_id > ${after} AND ${isOpen} ORDER BY job_id LIMIT ${limit}`,
               decodeJobs,
             ),
           ),
           (rows) => rows.map(({ jobId }) => jobId),
         ),
+
+      /** A page of the receipts that told of a failure, after this one. */
+      failures: ({ answer, jobId }: Pick<Watch, "answer" | "jobId">, limit: number) =>
+        storage.read(
+          Effect.flatMap(
+            sql`${watches} AND (j.job_id, j.answer) > (${jobId}, ${answer})
+              ORDER BY j.job_id, j.answer LIMIT ${limit}`,
+            decodeWatches,
+          ),
+        ),
+
+      /** The receipts that told of this job's failure. */
+      failuresOf: (jobId: string) => Effect.flatMap(sql`${watches} AND j.job_id = ${jobId}`, decodeWatches),
+
+      /** The job has failed: if the answer is its receipt, it keeps it. */
+      watch: (answer: number, jobId: string) => sql`INSERT INTO matrix_jobs (job_id, answer)
+        SELECT ${jobId}, answer FROM matrix_answers
+        WHERE answer = ${answer} AND json_extract(facts, '$.kind') = 'receipt'
+        ON CONFLICT DO NOTHING`,
+
+      /** What a receipt told was not the end: it is open again, until its job ends. */
+      reopen: (answer: number) =>
+        sql`UPDATE matrix_answers SET finished = 0, open = 1, failed = 0 WHERE answer = ${answer}`,
 
       /** The job was superseded: its successor is waited for instead. */
       replace: (jobId: string, successor: string) =>

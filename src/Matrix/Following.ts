@@ -1,7 +1,8 @@
 /**
  * Follows jobs to their ends and changes the answers that told of them: a receipt once, an import now and then and at
  * its end. What this process ends is heard at once; what another one ends, or what ended while nobody was there, is
- * found by asking, a page of jobs at a time, round and round, so that jobs which are stuck hide none behind them.
+ * found by asking, a page of jobs at a time, round and round, so that jobs which are stuck hide none behind them. A job
+ * that failed may be put in line again by anybody: its receipts are gone on with when it has come to another end.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -10,10 +11,11 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { StorageError } from "../Domain/Errors.js"
+import type { Job } from "../Domain/Job.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { Storage } from "../Storage.js"
 import type { Account } from "./Account.js"
-import type { Answer, AnswerRows } from "./AnswerRows.js"
+import type { Answer, AnswerRows, Watch } from "./AnswerRows.js"
 import type { NotHolder } from "./Errors.js"
 import { contentOf } from "./Message.js"
 import type { OutboxRows } from "./OutboxRows.js"
@@ -79,19 +81,40 @@ export const make = ({
         yield* storage.afterCommit(news)
       })
 
+    const endingOf = ({ lastError, outcome }: Job) =>
+      outcome === "cancelled" ? "cancelled" : (lastError ?? "unknown")
+
+    /** Whether a receipt that told of a failure has to tell something else. That of a success always does. */
+    const isNews = ({ edits, ending }: Watch, job: Option.Option<Job>) =>
+      Option.match(job, {
+        onNone: () => true,
+        onSome: (now) =>
+          now.status === "completed" ||
+          (now.status === "failed" && endingOf(now) !== ending && edits < options.mostEdits),
+      })
+
+    const jobOf = (jobId: string) =>
+      Effect.map(
+        queue.getJob(jobId),
+        Option.map((item) => item.job),
+      )
+
     /** How a job stands now. A receipt that was cleared away belongs to a job that completed. */
     const settle = (jobId: string) =>
       Effect.gen(function* () {
-        const job = Option.map(yield* queue.getJob(jobId), (item) => item.job)
+        const job = yield* jobOf(jobId)
+        const told = (yield* answers.failuresOf(jobId)).filter((one) => isNews(one, job))
+        yield* Effect.forEach(told, ({ answer }) => answers.reopen(answer), { discard: true })
         if (Option.isNone(job)) return yield* answers.end(jobId, { failed: false, ending: null })
-        const { lastError, outcome, status, successor } = job.value
+        const { outcome, status, successor } = job.value
         if (outcome === "superseded" && successor !== null) {
           yield* answers.replace(jobId, successor)
           return []
         }
         if (status === "failed") {
-          const ending = outcome === "cancelled" ? "cancelled" : (lastError ?? "unknown")
-          return yield* answers.end(jobId, { failed: true, ending })
+          const ended = yield* answers.end(jobId, { failed: true, ending: endingOf(job.value) })
+          yield* Effect.forEach(ended, (answer) => answers.watch(answer, jobId), { discard: true })
+          return ended
         }
         if (status !== "completed") return []
         return yield* answers.end(jobId, { failed: false, ending: outcome === "deleted" ? "deleted" : null })
@@ -109,20 +132,33 @@ export const make = ({
 
     const hasEnded = (jobId: string) =>
       Effect.map(
-        queue.getJob(jobId),
+        jobOf(jobId),
         Option.match({
           onNone: () => true,
-          onSome: ({ job }) => job.status === "completed" || job.status === "failed",
+          onSome: ({ status }) => status === "completed" || status === "failed",
         }),
       )
 
     const place = yield* Ref.make("")
+    const start = { jobId: "", answer: 0 }
+    const placeAmongFailures = yield* Ref.make(start)
+
+    /** Looks at the next page of receipts that told of a failure. */
+    const lookAgain = Effect.gen(function* () {
+      const page = yield* answers.failures(yield* Ref.get(placeAmongFailures), glance)
+      yield* Ref.set(placeAmongFailures, page.length < glance ? start : (page.at(-1) ?? start))
+      const other = yield* Effect.filter(page, (one) =>
+        Effect.map(jobOf(one.jobId), (job) => isNews(one, job)),
+      )
+      yield* settleAll([...new Set(other.map(({ jobId }) => jobId))])
+    })
 
     /** Looks at the next page of jobs, without a transaction where nothing has ended. */
     const poll = Effect.gen(function* () {
       const page = yield* answers.page(yield* Ref.get(place), glance)
       yield* Ref.set(place, page.length < glance ? "" : (page.at(-1) ?? ""))
       yield* settleAll(yield* Effect.filter(page, hasEnded))
+      yield* lookAgain
       const unfinished = yield* answers.unfinished
       if (unfinished.length > 0) {
         const now = yield* Clock.currentTimeMillis

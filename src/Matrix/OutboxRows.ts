@@ -119,6 +119,8 @@ export const make = (account: string) =>
             WHERE account = ${account} AND ended_at < ${now - olderThanMillis} AND seq NOT IN (
               SELECT answer FROM matrix_answers WHERE account = ${account} AND finished = 0
               UNION ALL
+              SELECT answer FROM matrix_jobs
+              UNION ALL
               SELECT edits FROM matrix_outbox WHERE account = ${account} AND ended_at IS NULL AND edits IS NOT NULL
             )`,
         ),

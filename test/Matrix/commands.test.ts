@@ -266,7 +266,9 @@ describe("the commands of the Matrix bot", { timeout: 240_000 }, () => {
           (yield* ask(owner, room, `!retry ${jobId}`)).content.body,
           /nothing to try again: the job is completed/,
         )
-        assert.lengthOf(owner.editsOf(receipt.event_id), 1)
+        // What said that it could not be embedded says so no longer.
+        yield* finallySays(owner, receipt.event_id, /^Saved [^]*; it is embedded\.$/)
+        assert.lengthOf(owner.editsOf(receipt.event_id), 2)
       }),
     ),
   )

@@ -124,6 +124,49 @@ describe("the tables of the Matrix interface", () => {
     }).pipe(Effect.provide(system())),
   )
 
+  it.scoped("keep a receipt that told of a failure with its job, until that ends otherwise", () =>
+    Effect.gen(function* () {
+      const { answers, outbox, storage } = yield* tables
+      const put = (facts: AnswerRows.Facts) =>
+        storage.write(
+          Effect.gen(function* () {
+            const seq = yield* outbox.message("!a:b", { body: "answer" })
+            yield* answers.put(seq, facts, ["job"], false)
+            yield* outbox.sent(seq, "$answer")
+            return seq
+          }),
+        )
+      const folder = { created: 1, updated: 0, unchanged: 0, skipped: 0, reasons: [], broken: null }
+      const first = yield* put(receipt)
+      const other = yield* put({ kind: "import", folder: "/notes", ...folder })
+      const fail = storage.write(
+        Effect.gen(function* () {
+          const ended = yield* answers.end("job", { failed: true, ending: "odd" })
+          yield* Effect.forEach(ended, (answer) => answers.watch(answer, "job"))
+          yield* Effect.forEach(ended, (answer) => answers.edited(answer, 0, true))
+          return ended
+        }),
+      )
+      const start = { jobId: "", answer: 0 }
+      assert.deepStrictEqual(yield* fail, [first, other])
+      const watch = { jobId: "job", answer: first, ending: "odd", edits: 1 }
+      assert.deepStrictEqual(yield* answers.failures(start, 10), [watch])
+      assert.deepStrictEqual(yield* answers.failures(watch, 10), [])
+      assert.deepStrictEqual(yield* answers.page("", 10), [])
+      // It failed again: nobody who was open waited for it.
+      assert.deepStrictEqual(yield* fail, [])
+      yield* TestClock.adjust("8 days")
+      yield* storage.write(outbox.forget(7 * 86_400_000))
+      yield* storage.write(answers.reopen(first))
+      assert.deepStrictEqual(yield* answers.failures(start, 10), [])
+      assert.deepStrictEqual(yield* answers.page("", 10), ["job"])
+      const end = answers.end("job", { failed: false, ending: null })
+      assert.deepStrictEqual(yield* storage.write(end), [first])
+      const row = Option.getOrThrow(yield* storage.read(answers.get(first)))
+      assert.deepStrictEqual([row.open, row.done, row.failed], [0, 1, 0])
+    }).pipe(Effect.provide(system())),
+  )
+
   it.scoped("let one process speak for an account, and fence the one before it", () =>
     Effect.gen(function* () {
       const first = yield* Account.make(user)
