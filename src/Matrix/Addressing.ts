@@ -2,7 +2,7 @@
  * Whether a message is meant for the bot, and what it asks. In a room that is a command, or a question to somebody who
  * is mentioned; in a direct room everything is. Pure, and the same when a message comes in and when its turn has come.
  */
-import { type Command, parse, type Unknown } from "./Command.js"
+import { type Command, isMark, parse, type Unknown } from "./Command.js"
 import { type Message, messageOf, type RoomEvent, spoken } from "./Events.js"
 import { localpartOf } from "./Ids.js"
 
@@ -61,6 +61,7 @@ export const asked = (
   const text = spoken(message)
   const question = mentioned(message, text, self)
   const words = question ?? text
+  if (isMark(words)) return undefined
   const command = parse(words)
   if (command !== undefined) {
     // Other bots have commands of their own.

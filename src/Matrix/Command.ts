@@ -2,6 +2,7 @@
  * The words of the chat: what a message asks for. One table says for each command who may give it, what comes after it
  * and what it does; the parser, the permissions and the help are all made of that table.
  */
+import { clipped } from "../Domain/Text.js"
 import type { Role } from "./Roles.js"
 
 export interface Command {
@@ -66,16 +67,25 @@ function isName(name: string): name is Name {
   return Object.hasOwn(table, name)
 }
 
-/** A word that looks like a command and is none. */
+/** What begins like a command and is none. */
 export interface Unknown {
   readonly name: "unknown"
   readonly rest: string
 }
 
+/** As much of an unknown word is quoted. */
+const longestWord = 80
+
+/** A mark without a word says nothing, as in "!" or "!?". */
+export const isMark = (text: string): boolean => /^![\p{P}\p{S}\s]*$/u.test(text)
+
 /** Reads a text that begins with `!`; nothing where it does not. */
 export const parse = (text: string): Command | Unknown | undefined => {
-  const [, word, rest = ""] = /^(!{1,2}[a-z]+)(?:\s+([^]*))?$/i.exec(text.trim()) ?? []
-  if (word === undefined) return undefined
+  const trimmed = text.trim()
+  const [word] = /^!+\s*\S*/.exec(trimmed) ?? []
+  if (word === undefined || isMark(trimmed)) return undefined
   const name = byWord.get(word.toLowerCase())
-  return name === undefined ? { name: "unknown", rest: word } : { name, rest: rest.trim() }
+  return name === undefined
+    ? { name: "unknown", rest: clipped(word, longestWord) }
+    : { name, rest: trimmed.slice(word.length).trim() }
 }

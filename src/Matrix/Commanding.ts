@@ -123,7 +123,7 @@ export const make = ({
         }
         if (command.name === "unknown") {
           return Effect.succeed(
-            replyOf(say`I do not know ${code(command.rest)}. ${code("!help")} lists what I know.`, "unknown"),
+            replyOf(say`I do not know ${code(command.rest)}. ${code("!help")} lists what I do.`, "unknown"),
           )
         }
         const { needs, word } = table[command.name]
@@ -134,6 +134,12 @@ export const make = ({
               "forbidden",
             ),
           )
+        }
+        // Of what is not taken nothing is done: it may have been meant to change what is.
+        if (command.name !== "help" && table[command.name].usage === word && command.rest !== "") {
+          return yield* new Refused({
+            reason: `${word} takes nothing behind it, so I did nothing: send it alone.`,
+          })
         }
         if (command.name === "help") return Effect.succeed(replyOf(help(role), "helped"))
         return yield* handlers[command.name]({

@@ -1,5 +1,6 @@
 /** The bot's words about notes, jobs and failures: the same wherever the same thing is told. */
 import * as Predicate from "effect/Predicate"
+import { InvalidEntity } from "../Domain/Errors.js"
 import type { EmbeddingState, Job } from "../Domain/Job.js"
 import { counted, span } from "../Domain/Phrases.js"
 import type { Answer, Import, Receipt } from "./AnswerRows.js"
@@ -108,15 +109,33 @@ export const imported = (
 export const answer = (row: Answer): Text =>
   row.facts.kind === "receipt" ? receiptEnded(row.facts, row) : imported(row.facts, row)
 
+/** How a job ended, where that is not told by its status. */
+const endings = {
+  stored: undefined,
+  superseded: "a newer text took over",
+  deleted: "its note was deleted",
+  exhausted: "every attempt went wrong",
+  cancelled: "it was cancelled",
+} as const
+
+/** What an attempt went wrong by. */
+export const culprit = {
+  item: "the note itself",
+  provider: "the model or its server",
+  host: "the computer that it ran on",
+} as const
+
 /** Where a job stands. */
 export const standing = ({
   outcome,
   status,
   successor,
-}: Pick<Job, "outcome" | "status" | "successor">): string =>
-  outcome === null || outcome === "stored"
+}: Pick<Job, "outcome" | "status" | "successor">): string => {
+  const ending = outcome === null ? undefined : endings[outcome]
+  return ending === undefined
     ? status
-    : `${status} (${outcome}${successor === null ? "" : ` by ${successor}`})`
+    : `${status} (${ending}${successor === null ? "" : ` as job ${successor}`})`
+}
 
 const advice: { readonly [tag: string]: string } = {
   EntityNotFound: "Ids are told by !search and !list.",
@@ -131,7 +150,11 @@ const advice: { readonly [tag: string]: string } = {
 /** A failure as it is told in the chat: what, and what to do. */
 export const failure = (error: { readonly _tag: string; readonly message: string }): Text => {
   const todo = advice[error._tag]
-  const what = error.message.replace(/^there is no entity "([^]*)" of type "[^"]*"$/, 'there is no note "$1"')
+  const said =
+    error instanceof InvalidEntity
+      ? `the ${error.field === "content" ? "text" : error.field} ${error.reason.replace(/, has (?=\d)/, ", and it has ")}`
+      : error.message
+  const what = said.replace(/^there is no entity "([^]*)" of type "[^"]*"$/, 'there is no note "$1"')
   return say`${what.slice(0, 1).toUpperCase()}${what.slice(1, 500)}${/[.!?]$/.test(what) ? "" : "."}${todo === undefined ? "" : ` ${todo}`}`
 }
 

@@ -14,6 +14,12 @@ import { code, lines, nothing, say, words } from "../Message.js"
 import * as Wording from "../Wording.js"
 import { hindrance } from "./Saving.js"
 
+/** An id without the marks that somebody put around it. */
+const unquoted = (text: string): string =>
+  (/^(?:"([^]+)"|'([^]+)'|`([^]+)`|[“„”]([^]+)[“”])$/.exec(text)?.slice(1) ?? [text])
+    .find((inner) => inner !== undefined)
+    ?.trim() ?? text
+
 const refused = (reason: string) => new Refused({ reason })
 
 export const make = ({
@@ -37,7 +43,7 @@ export const make = ({
       (kind: "jobId" | "entityId", usage: string) =>
       ({ command, message }: Request): Effect.Effect<string, Failure> =>
         Effect.gen(function* () {
-          if (command.rest !== "") return command.rest
+          if (command.rest !== "") return unquoted(command.rest)
           for (const eventId of [message.repliesTo, message.thread]) {
             const about = eventId === undefined ? Option.none() : yield* answers.about(eventId)
             if (Option.isSome(about) && about.value.kind === "receipt") return about.value[kind]
@@ -72,7 +78,7 @@ export const make = ({
         if (Option.isNone(item)) {
           const known = yield* Effect.flatMap(
             service.getAsyncJobStatus(jobId),
-            Effect.mapError(() => new JobNotFound({ jobId: clipped(jobId, 100) })),
+            Effect.mapError(() => new JobNotFound({ jobId: clipped(jobId, 80) })),
           )
           return Effect.succeed({
             effect: "told of a job",
@@ -90,7 +96,7 @@ export const make = ({
           lastError === null || status === "completed" ? nothing : words(lastError),
           last === undefined || status === "completed"
             ? nothing
-            : say`Its last attempt went wrong ${Wording.span(now - last.endedAt)} ago, by fault of the ${last.fault}.`,
+            : say`Its last attempt went wrong ${Wording.span(now - last.endedAt)} ago; the cause was ${Wording.culprit[last.fault]}.`,
           status === "failed" ? say`To try it again: ${code(`!retry ${jobId}`)}` : nothing,
         )
         return Effect.succeed({ effect: "told of a job", text })
@@ -101,7 +107,7 @@ export const make = ({
         const jobId = yield* subject("jobId", "!retry <job>")(request)
         const { job } = yield* Effect.flatMap(
           queue.getJob(jobId),
-          Effect.mapError(() => new JobNotFound({ jobId: clipped(jobId, 100) })),
+          Effect.mapError(() => new JobNotFound({ jobId: clipped(jobId, 80) })),
         )
         const view = yield* Effect.option(service.getEntity(job.entityId, job.entityType))
         const waits = yield* Effect.provideService(hindrance, EmbeddingQueue, queue)
@@ -180,13 +186,14 @@ export const make = ({
     const resume: Handler = () =>
       Effect.succeed(Effect.as(queue.resume, { effect: "resumed", text: say`The queue goes on.` }))
 
-    const remove: Handler = ({ command }) =>
+    const remove: Handler = (request) =>
       Effect.gen(function* () {
-        if (command.rest === "") return yield* refused("Say which one: !!rm <id>")
-        const view = yield* find(command.rest)
+        const view = yield* Effect.flatMap(subject("entityId", "!!rm <id>")(request), find)
+        const title = titleOf(view)
         return Effect.as(service.deleteEntity(view.id, view.entityType), {
           effect: `deleted ${view.id}`,
-          text: say`Deleted ${titleOf(view)} (${code(view.id)}).`,
+          text:
+            title === view.id ? say`Deleted ${code(view.id)}.` : say`Deleted ${title} (${code(view.id)}).`,
         })
       })
 

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { defaultEntityType } from "../../Domain/Entity.js"
 import type { SearchAnswer, SearchResult } from "../../Domain/Search.js"
-import { titleOf } from "../../Domain/Text.js"
+import { EntityNotFound } from "../../Domain/Errors.js"
+import { clipped, titleOf } from "../../Domain/Text.js"
 import { EntityService, type EntityView } from "../../EntityService.js"
 import type { Cursor, Cursors } from "../Cursors.js"
 import { type Failure, type Handler, Refused, type Reply } from "../Handler.js"
@@ -71,7 +72,16 @@ export const make = (cursors: Cursors) =>
       return service.getEntity(reference).pipe(
         Effect.catchIf(
           (error) => error._tag !== "StorageError" && entityType !== undefined && entityId !== undefined,
-          () => service.getEntity(entityId ?? "", entityType),
+          (first) =>
+            Effect.mapError(service.getEntity(entityId ?? "", entityType), (error) =>
+              error._tag === "StorageError" ? error : first,
+            ),
+        ),
+        // As it was written, in bounds.
+        Effect.mapError((error) =>
+          error._tag === "EntityNotFound"
+            ? new EntityNotFound({ entityType: error.entityType, entityId: clipped(reference, 80) })
+            : error,
         ),
       )
     }

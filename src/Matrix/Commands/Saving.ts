@@ -63,7 +63,17 @@ export const make = (session: Session) =>
         }
         const mxc = mxcOf(message.url ?? "")
         if (mxc === undefined) return yield* refused("This message names no file that I could fetch.")
-        const bytes = yield* session.call((client, token) => client.download(token, mxc, maxContentBytes))
+        const bytes = yield* session
+          .call((client, token) => client.download(token, mxc, maxContentBytes))
+          .pipe(
+            Effect.catchTag("MatrixError", (error) =>
+              refused(
+                error.errcode === "M_NOT_FOUND"
+                  ? `The homeserver does not have the file ${clipped(name, 100)} (any more). Nothing was saved.`
+                  : `The file ${clipped(name, 100)} could not be fetched (${clipped(error.message, 200)}). Nothing was saved.`,
+              ),
+            ),
+          )
         if (bytes === "too large") {
           return yield* refused(`This file is too large: at most ${maxContentBytes} bytes are taken.`)
         }
