@@ -26,9 +26,18 @@ export const labelOf = (entity: Pick<Entity, "content" | "metadata"> & { readonl
   return title === entity.id ? (firstLineOf(entity.content) ?? title) : title
 }
 
+/** Fields at the head of a text, between two lines of `---`: what stands there is data, not what somebody reads. */
+const frontMatter = /(?<![^])\uFEFF?---[ \t]*\r?\n(?=[\w"'-]+[ \t]*:)[^]*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/mu
+
+/** The text below its front matter; the whole where there is nothing below. */
+const bodyOf = (text: string): string => {
+  const body = text.replace(frontMatter, "")
+  return body.trim() === "" ? text : body
+}
+
 /** The first line that has something in it. */
 const firstLineOf = (content: string): string | undefined =>
-  content
+  bodyOf(content)
     .slice(0, headLength)
     .split("\n")
     .map((line) => line.trim())
@@ -48,10 +57,12 @@ const stride = 80
 
 /**
  * The stretch of `text` that has most of the wanted words, cut at white space, with line breaks folded. Rarer
- * words tell more, so each word counts once per stretch, weighted by its length.
+ * words tell more, so each word counts once per stretch, weighted by its length. Front matter is left out.
  */
 export const excerptOf = (text: string, wanted: ReadonlyArray<string>): string => {
-  const folded = text.replace(/[\s\p{Cc}]+/gu, " ").trim()
+  const folded = bodyOf(text)
+    .replace(/[\s\p{Cc}]+/gu, " ")
+    .trim()
   if (folded.length <= excerptLength) return folded
   // Two letters say little, two characters of Chinese a lot.
   const words = [...new Set(wanted)].filter((word) => word.length > 2 || /[\u0e00-\uffff]/.test(word))

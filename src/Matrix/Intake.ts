@@ -13,7 +13,7 @@ import { asked, type Self } from "./Addressing.js"
 import * as Events from "./Events.js"
 import type { Inbox } from "./Inbox.js"
 import { flooded } from "./Inbox.js"
-import { contentOf, inThread, say } from "./Message.js"
+import { code, contentOf, inThread, say } from "./Message.js"
 import type { OutboxRows } from "./OutboxRows.js"
 import { type Roles, roleOf } from "./Roles.js"
 import * as Rooms from "./Rooms.js"
@@ -46,6 +46,8 @@ export const filterOf = (timeline: number) => {
 const { timeline: history } = filterOf(100).room
 
 export const encryptedHere = say`This room is encrypted, and I cannot read encrypted messages: nothing that is said here reaches me. Please invite me to a room without encryption (in Element: create a room and turn "Enable end-to-end encryption" off).`
+
+export const greeting = say`I save and find notes; ${code("!help")} says how.`
 
 export const tooMany = say`Too many of your commands wait: this one and those that follow were not taken. Please send them again when I have caught up.`
 
@@ -208,6 +210,9 @@ export const make = ({
             commands.length > 0 ||
             toBot.some(({ type }) => type === "m.room.encrypted"))
         if (warn) yield* outbox.message(room.roomId, contentOf(encryptedHere))
+        // Once for each arrival: from now on the room is known as one that it is in.
+        const isNew = !isFirst && !(yield* rooms.get(room.roomId)).present
+        if (isNew && !room.encrypted) yield* outbox.message(room.roomId, contentOf(greeting))
         yield* rooms.put(warn ? { ...room, warned: true } : room)
         if (room.encrypted) return
         yield* Effect.forEach(commands, (event) => takeIn(event, room), { discard: true })

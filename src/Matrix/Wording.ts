@@ -155,7 +155,11 @@ export const failure = (error: { readonly _tag: string; readonly message: string
       ? `the ${error.field === "content" ? "text" : error.field} ${error.reason.replace(/, has (?=\d)/, ", and it has ")}`
       : error.message
   const what = said.replace(/^there is no entity "([^]*)" of type "[^"]*"$/, 'there is no note "$1"')
-  return say`${what.slice(0, 1).toUpperCase()}${what.slice(1, 500)}${/[.!?]$/.test(what) ? "" : "."}${todo === undefined ? "" : ` ${todo}`}`
+  // Lists are numbered to be talked about.
+  const hint = /^there is no note "\d{1,3}"$/.test(what)
+    ? " The numbers of a list are no ids: those stand behind the titles."
+    : ""
+  return say`${what.slice(0, 1).toUpperCase()}${what.slice(1, 500)}${/[.!?]$/.test(what) ? "" : "."}${todo === undefined ? "" : ` ${todo}`}${hint}`
 }
 
 /** Whether it is a failure with a name. */

@@ -2,7 +2,7 @@ import { expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { describe } from "vitest"
 import { EntityId, type JsonObject } from "../../src/Domain/Entity.js"
-import { clipped, excerptLength, excerptOf, titleOf } from "../../src/Domain/Text.js"
+import { clipped, excerptLength, excerptOf, labelOf, titleOf } from "../../src/Domain/Text.js"
 
 const titled = (content: string, metadata: JsonObject = {}) =>
   titleOf({ id: EntityId.make("the-id"), content, metadata })
@@ -79,6 +79,21 @@ describe("excerpt", () => {
     },
     { fastCheck: { numRuns: 1000 } },
   )
+
+  it("leaves front matter out, and nothing that only looks like it", () => {
+    expect(excerptOf("---\ntitle: Tax\n\ntags: [a]\n---\nThe tax papers.", ["tax"])).toBe("The tax papers.")
+    for (const text of [
+      "---\ntitle: Tax\n---\n",
+      "---\nA line: drawn\n---\nwith prose",
+      "---\nkey: open",
+      "a\n---\nk: v\n---\nb",
+    ]) {
+      expect(excerptOf(text, [])).toBe(text.replaceAll("\n", " ").trim())
+    }
+    expect(labelOf({ id: "x", content: "---\ntags: [a]\n---\nThe tax papers.", metadata: {} })).toBe(
+      "The tax papers.",
+    )
+  })
 
   it("does not lose the word it was cut at", () => {
     for (let before = 0; before < 200; before++) {

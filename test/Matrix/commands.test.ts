@@ -168,7 +168,10 @@ describe("the commands of the Matrix bot", { timeout: 240_000 }, () => {
         yield* service.createEntity({ id: "new", content: "Just saved." })
         const early = yield* ask(owner, room, "!related new")
         assert.match(early.content.body, /^Nothing found\.[^]*not embedded yet/)
-        assert.match((yield* ask(owner, room, "!related")).content.body, /^Say which one: !related <id>/)
+        assert.match(
+          (yield* ask(owner, room, "!related")).content.body,
+          /^Say which one by its id: !related <id>/,
+        )
       }),
     ),
   )

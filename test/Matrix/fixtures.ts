@@ -96,7 +96,7 @@ export const startBot = (settings: Matrix.Settings) =>
     state: Context.get(context, Matrix.MatrixInterface).state,
   }))
 
-/** A room with the owner, the bot and some others; the bot has accepted. */
+/** A room with the owner, the bot and some others; the bot has accepted, and has said that it is there. */
 export const roomWith = ({ bot, owner }: Town, others: ReadonlyArray<Person> = [], more: object = {}) =>
   does(async () => {
     const roomId = await owner.createRoom({ preset: "private_chat", ...more })
@@ -106,16 +106,10 @@ export const roomWith = ({ bot, owner }: Town, others: ReadonlyArray<Person> = [
     }
     await owner.invite(roomId, bot.userId)
     await owner.until("the bot to join", () =>
-      owner.heard.some(
-        (event) =>
-          event.roomId === roomId &&
-          event.type === "m.room.member" &&
-          event.sender === bot.userId &&
-          "membership" in event.content &&
-          event.content.membership === "join",
-      )
-        ? true
-        : undefined,
+      owner.heard.find(
+        ({ roomId: where, sender, type }) =>
+          where === roomId && type === "m.room.message" && sender === bot.userId,
+      ),
     )
     return roomId
   })

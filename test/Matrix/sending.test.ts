@@ -45,7 +45,8 @@ describe("the Matrix bot and its homeserver", { timeout: 240_000 }, () => {
           receipts.map(({ event_id }) => event_id),
           [first.event_id],
         )
-        const sends = homeserver.seen.filter(isSend(bot))
+        // The first is what it says as it comes.
+        const sends = homeserver.seen.filter(isSend(bot)).slice(1)
         assert.lengthOf(sends, 6)
         assert.lengthOf(new Set(sends.map(({ path }) => path)), 3)
         // Rooms and transactions are percent-encoded.
@@ -76,7 +77,10 @@ describe("the Matrix bot and its homeserver", { timeout: 240_000 }, () => {
         limited({ retry_after_ms: 300 })
         limited({ retry_after_ms: 1 }, { "retry-after": "1" })
         yield* ask(owner, room, "!help")
-        const [first, second, third] = homeserver.seen.filter(isSend(bot)).map(({ at }) => at)
+        const [first, second, third] = homeserver.seen
+          .filter(isSend(bot))
+          .slice(1)
+          .map(({ at }) => at)
         assert.isAtLeast((second ?? 0) - (first ?? 0), 290)
         assert.isAtLeast((third ?? 0) - (second ?? 0), 990)
 

@@ -72,8 +72,33 @@ describe("what the Matrix bot says to those who do not know it yet", { timeout: 
           `Deleted To be thrown away. (${id}).`,
         )
         yield* service.createEntity({ id: "bare", content: "No title." })
+        assert.match(yield* says("!get bare"), /^bare · \d{4}-/)
+        assert.match(yield* says("!search title"), /^1\. bare · \d\.\d\d · not embedded yet\n/)
+        assert.match(yield* says("!get 1"), /numbers of a list are no ids/)
         assert.strictEqual(yield* says("!!rm bare"), "Deleted bare.")
         assert.deepStrictEqual(owner.answersTo(mark), [])
+      }).pipe(Effect.provide(yield* services))
+    }).pipe(Effect.provide(quiet)),
+  )
+
+  it.scopedLive("is one line where it comes into a room, and not again after a restart", () =>
+    Effect.gen(function* () {
+      const town = yield* anyTown
+      const { owner } = town
+      yield* Effect.gen(function* () {
+        const first = yield* startBot(settingsOf(town))
+        const room = yield* roomWith(town)
+        yield* ask(owner, room, "!status")
+        yield* first.stop
+        yield* startBot(settingsOf(town))
+        yield* ask(owner, room, "!status")
+        const said = owner.heard.filter(
+          ({ content }) => content.body === "I save and find notes; !help says how.",
+        )
+        assert.deepStrictEqual(
+          said.map(({ roomId }) => roomId),
+          [room],
+        )
       }).pipe(Effect.provide(yield* services))
     }).pipe(Effect.provide(quiet)),
   )

@@ -48,7 +48,9 @@ export const make = ({
             const about = eventId === undefined ? Option.none() : yield* answers.about(eventId)
             if (Option.isSome(about) && about.value.kind === "receipt") return about.value[kind]
           }
-          return yield* refused(`Say which one: ${usage}, or send it as a reply to a receipt of mine.`)
+          return yield* refused(
+            `Say which one by its id: ${usage}, or send it as a reply to a receipt of mine.`,
+          )
         })
 
     const status: Handler = () =>

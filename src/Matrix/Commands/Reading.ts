@@ -28,6 +28,12 @@ const more = (what: string) => say`${what}: ${code("!more")}`
 const referenceOf = ({ entityId, entityType }: { readonly entityType: string; readonly entityId: string }) =>
   code(entityType === defaultEntityType ? entityId : `${entityType}/${entityId}`)
 
+/** The id of a note behind its title, where that is not the id itself. */
+const idBeside = (title: string, key: { readonly entityType: string; readonly entityId: string }): Text =>
+  title === key.entityId && key.entityType === defaultEntityType
+    ? Message.nothing
+    : say` · ${referenceOf(key)}`
+
 /** Where a note came from, if that is somewhere on the web or in a room. */
 const originOf = ({ metadata }: EntityView): string => {
   const { event, room, source, url } = metadata
@@ -91,7 +97,7 @@ export const make = (cursors: Cursors) =>
         Effect.option(service.getEntity(result.entityId, result.entityType)),
         (view): Text =>
           lines(
-            say`${bold(Message.link(result.title, Option.match(view, { onNone: () => "", onSome: originOf })))} · ${result.score.toFixed(2)} · ${referenceOf(result)}${Wording.stateOf(result.embedding)}`,
+            say`${bold(Message.link(result.title, Option.match(view, { onNone: () => "", onSome: originOf })))} · ${result.score.toFixed(2)}${idBeside(result.title, result)}${Wording.stateOf(result.embedding)}`,
             Message.words(restOf(result)),
           ),
       )
@@ -164,13 +170,13 @@ export const make = (cursors: Cursors) =>
 
     const show = (view: EntityView, from: number): Reply => {
       const end = cutAt(view.content, from)
-      const reference = referenceOf({ entityType: view.entityType, entityId: view.id })
+      const key = { entityType: view.entityType, entityId: view.id }
       const isCut = end < view.content.length
       return {
         effect: `showed ${view.id}`,
         text: lines(
           from === 0
-            ? say`${bold(Message.link(titleOf(view), originOf(view)))} · ${reference} · ${DateTime.formatIsoDateUtc(DateTime.unsafeMake(view.updated))}${Wording.stateOf(view.embedding)}`
+            ? say`${bold(Message.link(titleOf(view), originOf(view)))}${idBeside(titleOf(view), key)} · ${DateTime.formatIsoDateUtc(DateTime.unsafeMake(view.updated))}${Wording.stateOf(view.embedding)}`
             : Message.nothing,
           Message.block(view.content.slice(from, end)),
           isCut ? more(`${view.content.length - end} more characters`) : Message.nothing,
