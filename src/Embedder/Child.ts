@@ -91,6 +91,8 @@ const runner = Layer.unwrapEffect(
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {})
 // The parent is gone, however it went: there is nobody to work for.
 process.on("disconnect", () => process.exit(0))
+// It went while an answer was on its way, or before anybody listened here: that is no crash of this process.
+process.on("error", () => process.exit(0))
 
 Effect.runCallback(WorkerRunner.launch(runner), {
   onExit: (exit) => process.exit(exit._tag === "Success" ? 0 : 1),

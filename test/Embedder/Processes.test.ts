@@ -194,6 +194,28 @@ describe("Processes", () => {
     }).pipe(Effect.provide(stub())),
   )
 
+  it.live("the child ends quietly when its parent is gone before it could say a word", () =>
+    Effect.gen(function* () {
+      const setup = JSON.stringify({ model: "all-MiniLM-L6-v2", cacheDir: "/nowhere", threads: 1 })
+      const child = fork(new URL("../../src/Embedder/Child.ts", import.meta.url), [setup], {
+        serialization: "advanced",
+        execArgv: ["--import", "tsx"],
+        stdio: ["ignore", "ignore", "pipe", "ipc"],
+      })
+      const printed: Array<unknown> = []
+      child.stderr?.on("data", (chunk) => printed.push(String(chunk)))
+      // Not "close": of a child that was let go of, that never comes.
+      const ended = Promise.all([
+        new Promise((resolve) => child.on("exit", resolve)),
+        new Promise((resolve) => child.stderr?.on("end", resolve)),
+      ])
+      child.disconnect()
+      const [code] = yield* Effect.promise(() => ended)
+      assert.deepStrictEqual(printed, [])
+      assert.strictEqual(code, 0)
+    }),
+  )
+
   it.live("the child ends when its parent lets go of it, and not by the terminal's signals", () =>
     Effect.gen(function* () {
       const setup = JSON.stringify({ model: "all-MiniLM-L6-v2", cacheDir: "/nowhere", threads: 1 })
