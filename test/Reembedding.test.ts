@@ -108,7 +108,7 @@ describe("reembedding", () => {
               [1, 3],
               [2, 3],
             ])
-            expect((yield* search("flour")).notice).toContain("former model")
+            expect((yield* search("flour")).notice).toContain("not the configured one")
             yield* inOrder
           }).pipe(Effect.orDie, Effect.provide(context)),
         )
