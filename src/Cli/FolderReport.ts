@@ -137,23 +137,29 @@ export const notices = (
   ),
 ]
 
-/** One outcome in a line, for who watches; nothing for what did not change. */
-export const line = (outcome: SyncOutcome): string | undefined => {
+const changes = {
+  created: "saved",
+  updated: "changed",
+  moved: "moved",
+  unchanged: "unchanged",
+  kept: "kept",
+} as const
+
+/** One outcome in a line. */
+export const line = (outcome: SyncOutcome): string => {
   switch (outcome._tag) {
     case "Saved":
-      return outcome.change === "unchanged" || outcome.change === "kept"
-        ? undefined
-        : `${{ created: "saved", updated: "changed", moved: "moved" }[outcome.change]} ${oneLine(outcome.path)}`
+      return `${changes[outcome.change]} ${oneLine(outcome.path)}`
     case "Exported":
-      return outcome.change === "unchanged" ? undefined : `wrote ${oneLine(outcome.path)}`
+      return `wrote ${oneLine(outcome.path)}`
     case "Removed":
-      return `removed ${outcome.side === "file" ? "file" : "note"} ${oneLine(outcome.side === "file" ? outcome.path : outcome.entityId)}`
+      return outcome.side === "file"
+        ? `removed file ${oneLine(outcome.path)}`
+        : `removed note ${oneLine(outcome.entityId)}`
     case "Conflict":
       return `conflict ${oneLine(outcome.path)}: the other version is in ${oneLine(outcome.kept)}`
     case "Skipped":
-      return outcome.kind === "transient"
-        ? undefined
-        : `${outcome.kind} ${oneLine(outcome.path)}: ${oneLine(outcome.reason)}`
+      return `${outcome.kind} ${oneLine(outcome.path)}: ${oneLine(outcome.reason)}`
     case "Unexported":
       return `not written ${outcome.entityType} ${oneLine(outcome.entityId)}: ${oneLine(outcome.reason)}`
   }

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { Asked } from "./Access.js"
+import * as Words from "./Words.js"
 
 /** `name=value`: a setting by its name. */
 const Assignment = Schema.transformOrFail(Schema.String, Schema.Tuple(Schema.String, Schema.String), {
@@ -50,9 +51,11 @@ export const options = {
   ),
 }
 
-/** Those that take a value, and those that take none. */
-export const valued: ReadonlySet<string> = new Set(["--database", "--model", "--config", "--set"])
-export const switches: ReadonlySet<string> = new Set(["--no-color", "--quiet", "-q", "--verbose", "-v"])
+/** Those that take none, their short forms included, and those that take a value. */
+export const switches: ReadonlySet<string> = new Set([...Words.switchesOf(options), "-q", "-v"])
+export const valued: ReadonlySet<string> = new Set(
+  Words.optionsOf(options).filter((name) => !switches.has(name)),
+)
 
 export interface Given {
   readonly database: Option.Option<string>

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { DirectorySync, type SyncOutcome } from "../DirectorySync.js"
+import * as News from "../DirectorySync/News.js"
 import { Access } from "./Access.js"
 import { SomeFailed } from "./Failure.js"
 import { type Given as FolderGiven, optionsOf } from "./FolderGiven.js"
@@ -67,33 +68,18 @@ const documentOf = (outcome: SyncOutcome): typeof Output.SyncedOne.Type => {
   }
 }
 
-/**
- * What is not in order is found again by every run; it is told once, until it says something else.
- */
-const news = () => {
-  const told = new Map<string, string>()
-  return (outcome: SyncOutcome): string | undefined => {
-    const line = FolderReport.line(outcome)
-    if (outcome._tag !== "Skipped" && outcome._tag !== "Unexported") return line
-    const about = outcome._tag === "Skipped" ? outcome.path : `${outcome.entityType}/${outcome.entityId}`
-    if (told.get(about) === line) return undefined
-    if (line !== undefined) told.set(about, line)
-    return line
-  }
-}
-
 const watched = (given: Given) =>
   Effect.gen(function* () {
     const screen = yield* Screen
     const directory = yield* DirectorySync
-    const lineOf = news()
     yield* screen.write(`embedbox: ${given.folder} is kept in step; Ctrl-C ends it\n`)
     yield* directory.watchFolder(given.folder, { ...optionsOf(given), deletions: given.delete }).pipe(
-      Stream.runForEach((outcome) => {
-        const line = lineOf(outcome)
-        if (line === undefined) return Effect.void
-        return given.json ? Output.print(Output.SyncedOne, documentOf(outcome)) : screen.done(line)
-      }),
+      Stream.filter(News.make()),
+      Stream.runForEach((outcome) =>
+        given.json
+          ? Output.print(Output.SyncedOne, documentOf(outcome))
+          : screen.done(FolderReport.line(outcome)),
+      ),
     )
   })
 

@@ -35,13 +35,14 @@ export interface Word<Name extends string, R, E, A> {
 
 type Given<Config extends Command.Command.Config> = Types.Simplify<Command.Command.ParseConfig<Config>>
 
-/** The options of a command that take no value: only those can stand before an argument without having it for one. */
+/** Options that take no value: only those can stand before an argument without having it for one. */
 export const switchesOf = (config: Command.Command.Config): ReadonlyArray<string> =>
   Object.values(config).flatMap((one) =>
     Options.isOptions(one) && Options.isBool(one) ? Option.toArray(Options.getIdentifier(one)) : [],
   )
 
-const optionsOf = (config: Command.Command.Config): ReadonlyArray<string> =>
+/** The names of all options. */
+export const optionsOf = (config: Command.Command.Config): ReadonlyArray<string> =>
   Object.values(config).flatMap((one) =>
     Options.isOptions(one) ? Option.toArray(Options.getIdentifier(one)) : [],
   )

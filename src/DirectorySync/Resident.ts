@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { DirectorySync, type SyncOptions, type SyncOutcome } from "../DirectorySync.js"
 import type { InterfaceBoard } from "../InterfaceBoard.js"
 import * as Standing from "../InterfaceBoard/Standing.js"
+import * as News from "./News.js"
 
 export interface Options extends SyncOptions {
   readonly folder: string
@@ -23,14 +24,12 @@ const longestDelay: Duration.DurationInput = "1 minute"
 /** What goes well for so long is well. */
 const settled: Duration.DurationInput = "2 seconds"
 
-/** Changes are news, what is not in order is a warning, and that nothing changed is nobody's concern. */
+/** Changes are information, and what is not in order is a warning. */
 const tell = (outcome: SyncOutcome) => {
   switch (outcome._tag) {
     case "Saved":
     case "Exported":
-      return outcome.change === "unchanged" || outcome.change === "kept"
-        ? Effect.void
-        : Effect.logInfo(`folder: ${outcome._tag === "Saved" ? "saved" : "wrote"} ${outcome.path}`)
+      return Effect.logInfo(`folder: ${outcome._tag === "Saved" ? "saved" : "wrote"} ${outcome.path}`)
     case "Removed":
       return Effect.logInfo(`folder: removed the ${outcome.side} of ${outcome.path}`)
     case "Conflict":
@@ -46,28 +45,18 @@ const tell = (outcome: SyncOutcome) => {
   }
 }
 
-/** Each warning once, until it says something else: what is not in order is found by every run. */
-const once = () => {
-  const told = new Map<string, string>()
-  return (outcome: SyncOutcome) => {
-    if (outcome._tag !== "Skipped") return tell(outcome)
-    if (told.get(outcome.path) === outcome.reason) return Effect.void
-    told.set(outcome.path, outcome.reason)
-    return tell(outcome)
-  }
-}
-
 const resident = ({ folder, ...options }: Options) =>
   Effect.gen(function* () {
     const directory = yield* DirectorySync
     const standing = yield* Standing.make({ name: "folder", subject: folder, waiting: Effect.succeed(0) })
-    const report = once()
+    const isNews = News.make()
 
     const watch = directory.watchFolder(folder, options).pipe(
       Stream.catchTag("FolderUnwatchable", (error) =>
         Stream.concat(directory.syncFolder(folder, options), Stream.fail(error)),
       ),
-      Stream.runForEach(report),
+      Stream.filter(isNews),
+      Stream.runForEach(tell),
     )
 
     const attempt = Effect.gen(function* () {

@@ -12,18 +12,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type { Asked, Effective } from "../Cli/Access.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { type Fallbacks, InvalidSettings, load, problemOf, settings, userFolder } from "./Config.js"
 import type { Setting } from "./Config/Setting.js"
 import * as Values from "./Values.js"
-
-/** What a program was told when it was started. */
-export interface Asked {
-  /** The only file to read, in place of those that are found. */
-  readonly file?: string | undefined
-  /** Settings by name, such as `batchSize`. */
-  readonly flags?: ReadonlyArray<readonly [name: string, text: string]> | undefined
-}
 
 /** A setting, and who says what it is: `default`, `environment`, a flag or a file. */
 export interface Origin {
@@ -36,7 +29,7 @@ export interface Origin {
 
 /** One place and what stands there. */
 interface Source {
-  readonly name: (setting: string) => string
+  readonly name: string
   readonly texts: ReadonlyMap<string, string>
 }
 
@@ -97,7 +90,7 @@ const readFile = (file: string) =>
       if (setting === undefined) return yield* unknownName(name, file)
       texts.set(name, placed(file, textOf(given), setting))
     }
-    const source: Source = { name: () => file, texts }
+    const source: Source = { name: file, texts }
     return source
   })
 
@@ -131,7 +124,7 @@ const ofEnvironment = Effect.gen(function* () {
     const text = yield* Effect.orElseSucceed(Config.string(variable), () => "")
     if (text.trim() !== "") texts.set(name, text)
   }
-  const source: Source = { name: () => "environment", texts }
+  const source: Source = { name: "environment", texts }
   return source
 })
 
@@ -139,7 +132,7 @@ const ofFlags = (flags: ReadonlyArray<readonly [name: string, text: string]>) =>
   Effect.gen(function* () {
     const stranger = flags.find(([name]) => !known.has(name))
     if (stranger !== undefined) return yield* unknownName(stranger[0], "--set")
-    const source: Source = { name: () => "flag", texts: new Map(flags) }
+    const source: Source = { name: "flag", texts: new Map(flags) }
     return source
   })
 
@@ -155,7 +148,7 @@ export const resolve = ({ file, flags = [] }: Asked = {}): Effect.Effect<
       const source = sources.find(({ texts }) => texts.has(name))
       return source === undefined
         ? { name, setting, text: undefined, source: "default" }
-        : { name, setting, text: source.texts.get(name), source: source.name(name) }
+        : { name, setting, text: source.texts.get(name), source: source.name }
     })
     // What the environment says wrong, `Config` tells.
     const problems = origins.flatMap(({ name, setting, source, text }) =>
@@ -183,15 +176,6 @@ export const layer = (asked: Asked = {}): Layer.Layer<never, InvalidSettings> =>
       )
     }),
   )
-
-/** A setting that counts, in words. */
-export interface Effective {
-  readonly name: string
-  readonly variable: string
-  /** Hidden where it is a secret. */
-  readonly value: string
-  readonly source: string
-}
 
 /** All settings as they count, with these defaults where nobody says. */
 export const effective = (
