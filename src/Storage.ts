@@ -55,10 +55,13 @@ export class Storage extends Context.Tag("embedbox/Storage")<
     ) => Effect.Effect<A, Exclude<E, LowLevelError> | StorageError, R>
 
     /**
-     * The rows of a statement that reads and may take long, without stopping the event loop: on a thread of its own, which
+     * The rows of a statement that reads and may take long, without stopping the event loop: on another thread, which
      * sees what is committed. In a transaction, in a database in memory and over a host's client it is run here, as by `read`.
      */
     readonly readAside: (statement: Statement) => Effect.Effect<ReadonlyArray<unknown>, StorageError>
+
+    /** How many statements `readAside` runs at the same time: what takes long is done sooner in as many parts. */
+    readonly asideWidth: number
 
     /**
      * Runs `effect` in one transaction that took the write lock at its start. It is run again as a whole while

@@ -347,3 +347,28 @@ it.scoped("among many texts, words are looked for aside: the event loop is not t
     expect(yield* asked(1_000, { metadata: { a: 1 } })).toBe(true)
   }),
 )
+
+it.scoped("among many texts, words are looked for in parts at once, and found as in one go", () =>
+  Effect.gen(function* () {
+    const storage = Context.get(yield* Layer.build(Sqlite.layer({ filename: ":memory:" })), Storage)
+    const repositoryOf = (width: number) =>
+      Effect.provideService(makeRepository, Storage, Storage.of({ ...storage, asideWidth: width }))
+    const filler = yield* repositoryOf(1)
+    const texts = Array.from({ length: 4_200 }, (_, n) => {
+      const content = ["fox", "hen", "dog", "cat"].filter((_, at) => n % (3 + 4 * at) < 2).join(" den ")
+      return { entity: entity(`n${n}`, `${content} field`, { odd: n % 2 }), generation: n + 1 }
+    })
+    yield* filler.indexTexts(texts)
+    // Numbers have gaps where texts were deleted, and the parts are not of one size.
+    yield* Effect.forEach(texts.slice(300, 420), ({ entity }) => filler.remove(keyOf(entity)))
+    const searched = (width: number, filter: EntityFilter) =>
+      Effect.flatMap(repositoryOf(width), ({ searchText }) =>
+        searchText(termsOf("fox dog cat hen"), { filter, limit: 50 }),
+      )
+    for (const filter of [{}, { entityTypes: ["note"] }, { created: { from: 1 } }]) {
+      const whole = yield* searched(1, filter)
+      for (const width of [2, 3, 7]) expect(yield* searched(width, filter)).toEqual(whole)
+    }
+    expect(yield* searched(3, {})).toHaveLength(50)
+  }),
+)

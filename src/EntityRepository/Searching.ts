@@ -2,6 +2,7 @@
  * How stored text and vectors are read by whoever searches: the statements, and the types of what they give. Apart from
  * the repository's own, since they serve other masters: nothing here must be true together with a write.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -11,7 +12,7 @@ import { Fingerprint } from "../Domain/Fingerprint.js"
 import type { EntityFilter } from "../Domain/Search.js"
 import * as Vector from "../Domain/Vector.js"
 import { matchAny, matchOf, type Term } from "../Domain/Words.js"
-import type { Storage } from "../Storage.js"
+import type { Statement, Storage } from "../Storage.js"
 import * as Filter from "./Filter.js"
 
 /** An entity that has some of the words. */
@@ -97,11 +98,25 @@ const manyTexts = 1000
 /** With so many texts a statement takes a millisecond or two; with more it would be felt, and goes to another thread. */
 const quick = { plain: 4_000, inside: 400 }
 
+/** Texts of full-text by their numbers; `to` is beyond. */
+interface Docs {
+  readonly from: number
+  readonly to: number
+}
+
+/** The numbers below `end` in so many parts. */
+const partsOf = (end: number, width: number): ReadonlyArray<Docs> =>
+  Arr.makeBy(width, (part) => ({
+    from: Math.floor((end * part) / width),
+    to: Math.floor((end * (part + 1)) / width),
+  }))
+
 const KeyRow = Schema.Struct({ entityType: Entity.fields.entityType, entityId: Entity.fields.id })
 
-const decodeCounts = Schema.decodeUnknown(Schema.Array(Schema.Struct({ count: Schema.Int })))
+const decodeExtent = Schema.decodeUnknown(Schema.Array(Schema.Struct({ texts: Schema.Int, end: Schema.Int })))
+const decodeCounts = Schema.decodeUnknown(Schema.Array(Schema.Array(Schema.Struct({ count: Schema.Int }))))
 const decodeMatches = Schema.decodeUnknown(
-  Schema.Array(Schema.Struct({ ...KeyRow.fields, bm25: Schema.Finite })),
+  Schema.Array(Schema.Array(Schema.Struct({ ...KeyRow.fields, bm25: Schema.Finite }))),
 )
 const decodeRows = Schema.decodeUnknown(Schema.Array(Schema.Struct({ row: Schema.Int })))
 const decodeTexts = Schema.decodeUnknown(
@@ -153,31 +168,41 @@ export const make = (storage: typeof Storage.Service): Searching => {
   const vectorColumns = statement.part`entry.row, ${keyColumns}, entry.chunk, entry.fingerprint,
     entry.input_hash AS "inputHash", entry.vector`
 
-  /** How many texts have each word. */
-  const holders = (terms: ReadonlyArray<Term>) =>
-    statement`SELECT (SELECT count(*) FROM entity_fulltext WHERE entity_fulltext MATCH word.value) AS count
+  const inside = ({ from, to }: Docs) =>
+    statement.part`entity_fulltext.rowid >= ${from} AND entity_fulltext.rowid < ${to}`
+
+  /** How many of these texts have each word. */
+  const holders = (terms: ReadonlyArray<Term>, docs: Docs) =>
+    statement`SELECT (SELECT count(*) FROM entity_fulltext
+        WHERE entity_fulltext MATCH word.value AND ${inside(docs)}) AS count
       FROM json_each(${JSON.stringify(terms.map(matchOf))}) AS word ORDER BY word.key`
 
-  /** Ranked before anything is joined, where the filter allows: a common word may be in most of all texts. */
-  const matches = (match: string, filter: EntityFilter, limit: number) => {
+  /**
+   * The best of these texts, by what is known of all. Ranked before anything is joined, where the filter allows: a common
+   * word may be in most of all texts. The join is CROSS so that SQLite does not ask full-text for one text after another.
+   */
+  const matches = (match: string, filter: EntityFilter, limit: number, docs: Docs) => {
     if (Filter.isOpen(filter)) {
       return statement`SELECT ${keyColumns}, ranked.bm25
         FROM (SELECT rowid AS doc, -bm25(entity_fulltext, 2.0, 1.0) AS bm25 FROM entity_fulltext
-            WHERE entity_fulltext MATCH ${match} ORDER BY bm25 DESC, rowid LIMIT ${limit}) AS ranked
+            WHERE entity_fulltext MATCH ${match} AND ${inside(docs)}
+            ORDER BY bm25 DESC, rowid LIMIT ${limit}) AS ranked
           JOIN entity_texts AS entry ON entry.doc = ranked.doc
         ORDER BY ranked.bm25 DESC, entry.doc`
     }
     return Filter.looksInside(filter)
       ? statement`SELECT ${keyColumns}, -bm25(entity_fulltext, 2.0, 1.0) AS bm25
-          FROM entity_fulltext JOIN entity_texts AS entry ON entry.doc = entity_fulltext.rowid
+          FROM entity_fulltext CROSS JOIN entity_texts AS entry ON entry.doc = entity_fulltext.rowid
             LEFT JOIN embedding_boxes AS box ON box.generation = entry.generation
             LEFT JOIN entities AS stored
               ON stored.entity_type = entry.entity_type AND stored.entity_id = entry.entity_id
-          WHERE entity_fulltext MATCH ${match} AND ${Filter.condition(statement, filter, newestColumns)}
+          WHERE entity_fulltext MATCH ${match} AND ${inside(docs)}
+            AND ${Filter.condition(statement, filter, newestColumns)}
           ORDER BY bm25 DESC, entry.doc LIMIT ${limit}`
       : statement`SELECT ${keyColumns}, -bm25(entity_fulltext, 2.0, 1.0) AS bm25
-          FROM entity_fulltext JOIN entity_texts AS entry ON entry.doc = entity_fulltext.rowid
-          WHERE entity_fulltext MATCH ${match} AND ${Filter.ofType(statement, filter, "entry.entity_type")}
+          FROM entity_fulltext CROSS JOIN entity_texts AS entry ON entry.doc = entity_fulltext.rowid
+          WHERE entity_fulltext MATCH ${match} AND ${inside(docs)}
+            AND ${Filter.ofType(statement, filter, "entry.entity_type")}
           ORDER BY bm25 DESC, entry.doc LIMIT ${limit}`
   }
 
@@ -185,21 +210,43 @@ export const make = (storage: typeof Storage.Service): Searching => {
     searchText: (terms, { filter, limit }) =>
       Effect.gen(function* () {
         if (terms.length === 0) return []
-        const [{ count: texts } = { count: 0 }] = yield* Effect.flatMap(
-          storage.read(statement`SELECT count(*) AS count FROM entity_texts`),
-          decodeCounts,
+        const [{ end, texts } = { end: 0, texts: 0 }] = yield* Effect.flatMap(
+          storage.read(
+            statement`SELECT count(*) AS texts, coalesce(max(doc) + 1, 0) AS "end" FROM entity_texts`,
+          ),
+          decodeExtent,
         )
         const isQuick = texts <= (Filter.looksInside(filter) ? quick.inside : quick.plain)
-        const rows = isQuick ? storage.read : storage.readAside
-        const known = yield* Effect.flatMap(rows(holders(terms)), decodeCounts)
-        const of = (at: number) => known[at]?.count ?? 0
+        /** The rows of a statement on all texts: in one go, or in parts at the same time, in the order of the parts. */
+        const rows = (statementOn: (docs: Docs) => Statement) =>
+          isQuick
+            ? Effect.map(storage.read(statementOn({ from: 0, to: end })), Arr.of)
+            : Effect.forEach(
+                partsOf(end, storage.asideWidth),
+                (part) => storage.readAside(statementOn(part)),
+                {
+                  concurrency: "unbounded",
+                },
+              )
+        const known = yield* Effect.flatMap(
+          rows((docs) => holders(terms, docs)),
+          decodeCounts,
+        )
+        const of = (at: number) => known.reduce((sum, part) => sum + (part[at]?.count ?? 0), 0)
         const best = terms.reduce((sum, _, at) => sum + most * rarity({ texts, holders: of(at) }), 0)
         const there = terms.filter((_, at) => of(at) > 0)
         const telling = terms.filter((_, at) => of(at) > 0 && (texts < manyTexts || of(at) <= texts / 2))
         const asked = telling.length === 0 ? there : telling
         if (asked.length === 0) return []
-        const found = yield* Effect.flatMap(rows(matches(matchAny(asked), filter, limit)), decodeMatches)
-        return found.map((match) => ({ ...match, coverage: Math.min(1, match.bm25 / best) }))
+        const found = yield* Effect.flatMap(
+          rows((docs) => matches(matchAny(asked), filter, limit, docs)),
+          decodeMatches,
+        )
+        return found
+          .flat()
+          .toSorted((a, b) => b.bm25 - a.bm25)
+          .slice(0, limit)
+          .map((match) => ({ ...match, coverage: Math.min(1, match.bm25 / best) }))
       }).pipe(storage.read),
     vectorsAfter: ({ fingerprint, limit, row }) =>
       Effect.map(

@@ -18,7 +18,7 @@ import * as FairClient from "./FairClient.js"
 import * as LeanStatement from "./LeanStatement.js"
 import * as Migrations from "./Migrations.js"
 import * as PlainClient from "./PlainClient.js"
-import * as ReadingThread from "./ReadingThread.js"
+import * as ReadingThreads from "./ReadingThreads.js"
 import * as Replay from "./Replay.js"
 import * as SqliteConnection from "./SqliteConnection.js"
 import { toStorageError } from "./SqliteErrors.js"
@@ -78,14 +78,14 @@ const make = (options: SqliteOptions) =>
       Effect.provideService(SqlClient.SqlClient, client.sql),
     )
 
-    const thread = SqliteConnection.isInMemory(options.filename)
+    const threads = SqliteConnection.isInMemory(options.filename)
       ? undefined
-      : yield* ReadingThread.make(resolve(options.filename))
+      : yield* ReadingThreads.make(resolve(options.filename))
     const aside = (statement: Statement) =>
       Effect.contextWithEffect((context: Context.Context<never>) =>
-        thread === undefined || client.isInside(context)
+        threads === undefined || client.isInside(context)
           ? client.ignoringOthers(statement)
-          : thread.rows(...statement.compile()),
+          : threads.rows(...statement.compile()),
       )
 
     const storage = Storage.of({
@@ -94,6 +94,7 @@ const make = (options: SqliteOptions) =>
       isInside: Effect.contextWith(client.isInside),
       read: (effect) => replay(client.ignoringOthers(effect)),
       readAside: (statement) => replay(aside(statement)).pipe(Traced.span("Storage.readAside")),
+      asideWidth: threads?.width ?? 1,
       write: (effect) => replay(client.sql.withTransaction(effect)),
       transact: (step) => bordered(step, replay(client.transact(step)), file),
       query: (step) => bordered(step, replay(client.ignoringOthers(client.query(step))), file),
@@ -135,6 +136,7 @@ export const layerClient = (
         isInside: Effect.contextWith(PlainClient.isInside),
         read: replay,
         readAside: replay,
+        asideWidth: 1,
         write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
         transact: (step) => bordered(step, replay(PlainClient.withTransaction(sql, step)), file),
         query: (step) => bordered(step, replay(step), file),

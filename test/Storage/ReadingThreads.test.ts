@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Context from "effect/Context"
 import { Storage } from "../../src/Storage.js"
-import * as ReadingThread from "../../src/Storage/ReadingThread.js"
+import * as ReadingThreads from "../../src/Storage/ReadingThreads.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import { open, openWithNotes, tempFile, turns } from "./support.js"
 
@@ -89,7 +89,7 @@ describe("the thread", () => {
 
   it.scopedLive("that dies fails who waits for it, and another one answers the next", () =>
     Effect.gen(function* () {
-      const thread = yield* ReadingThread.make("unused", { entry })
+      const thread = yield* ReadingThreads.make("unused", { entry, width: 1 })
       const [first] = yield* thread.rows("who", [])
       expect(yield* thread.rows("who", [])).toEqual([first])
       const error = yield* Effect.flip(thread.rows("die", []))
@@ -101,13 +101,29 @@ describe("the thread", () => {
 
   it.scopedLive("is not kept when nobody asks any more", () =>
     Effect.gen(function* () {
-      const thread = yield* ReadingThread.make("unused", { entry, idleTime: "1 millis" })
+      const thread = yield* ReadingThreads.make("unused", { entry, width: 1, idleTime: "1 millis" })
       const [first] = yield* thread.rows("who", [])
       // Closing takes turns of the event loop; a thread that were kept would answer for ever.
       const other = yield* Effect.repeat(Effect.zipRight(Effect.sleep("5 millis"), thread.rows("who", [])), {
         until: ([number]) => number !== first,
       })
       expect(other).not.toEqual([first])
+    }),
+  )
+
+  it.scopedLive("is helped by another one when it is busy, and by no more than wanted", () =>
+    Effect.gen(function* () {
+      const threads = yield* ReadingThreads.make("unused", { entry, width: 2 })
+      const asked = (count: number) =>
+        Effect.map(
+          Effect.forEach(Array.from({ length: count }), () => threads.rows("who", []), {
+            concurrency: "unbounded",
+          }),
+          (rows) => new Set(rows.flat()).size,
+        )
+      expect(yield* asked(1)).toBe(1)
+      expect(yield* asked(5)).toBe(2)
+      expect(threads.width).toBe(2)
     }),
   )
 })

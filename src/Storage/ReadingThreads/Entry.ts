@@ -9,8 +9,8 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type { Answer, Question } from "./Protocol.js"
 
-/** Half of it for itself, since it only ever reads what the other connection has just read or written as well. */
-const pragmas = ["busy_timeout = 10", "cache_size = -32768", "temp_store = MEMORY", "query_only = ON"]
+/** A quarter of the main connection's cache each: they look at parts, and at what that has just read or written as well. */
+const pragmas = ["busy_timeout = 10", "cache_size = -16384", "temp_store = MEMORY", "query_only = ON"]
 
 let opened: Database.Database | undefined
 

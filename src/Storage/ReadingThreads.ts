@@ -1,22 +1,26 @@
 /**
- * A thread with a connection of its own for statements that only read and take long, since better-sqlite3 stops the event
- * loop for as long as a statement takes: ranking the words of a hundred thousand texts, fifty milliseconds. It sees
- * what is committed, as any other process does. It starts with the first question and ends when nobody has asked for a while,
- * because most programs never need it.
+ * Threads with a connection each for statements that only read and take long, since better-sqlite3 stops the event loop
+ * for as long as a statement takes: ranking the words of a hundred thousand texts, fifty milliseconds. They see what is
+ * committed, as any other process does. One is started when it is needed (a second one when the first is busy) and ends
+ * when it was not asked for a while, because most programs never need any.
  */
-import { Worker } from "node:worker_threads"
 import { createRequire } from "node:module"
+import { availableParallelism } from "node:os"
 import { pathToFileURL } from "node:url"
+import { Worker } from "node:worker_threads"
 import { SqlError } from "@effect/sql/SqlError"
+import * as Arr from "effect/Array"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as RcRef from "effect/RcRef"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { Answer, type Question } from "./ReadingThread/Protocol.js"
+import { Answer, type Question } from "./ReadingThreads/Protocol.js"
 
-export interface ReadingThread {
+export interface ReadingThreads {
+  /** How many statements can run at the same time. */
+  readonly width: number
   /** Runs one statement there. Interrupted, it lets the statement go on for nobody. */
   readonly rows: (
     sql: string,
@@ -29,7 +33,7 @@ const idleTime: Duration.DurationInput = "1 minute"
 
 /** The entry beside this module: TypeScript when this is TypeScript, as under tsx and vitest. */
 const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
-const defaultEntry = new URL(`./ReadingThread/Entry${extension}`, import.meta.url)
+const defaultEntry = new URL(`./ReadingThreads/Entry${extension}`, import.meta.url)
 
 /** A thread does not take over its parent's loaders: for TypeScript it registers tsx, which is found from here. */
 const load = (entry: URL, workerData: string): Worker => {
@@ -44,6 +48,8 @@ const failure = (message: string, cause?: unknown) => new SqlError({ cause, mess
 const failed = (code: string, reason: string) =>
   failure("Failed to execute statement", Object.assign(new Error(reason), { code }))
 
+type Rows = ReadingThreads["rows"]
+
 type Resume = (answer: Either.Either<ReadonlyArray<unknown>, SqlError>) => void
 
 const start = (filename: string, entry: URL) =>
@@ -53,7 +59,7 @@ const start = (filename: string, entry: URL) =>
   })
 
 /** A thread that is started when it is asked, and again after it has died. */
-const open = (filename: string, entry: URL): Effect.Effect<ReadingThread, never, Scope.Scope> =>
+const open = (filename: string, entry: URL): Effect.Effect<Rows, never, Scope.Scope> =>
   Effect.gen(function* () {
     const waiting = new Map<number, Resume>()
     let thread: Worker | undefined
@@ -91,7 +97,7 @@ const open = (filename: string, entry: URL): Effect.Effect<ReadingThread, never,
 
     yield* Effect.addFinalizer(() => Effect.promise(async () => thread?.terminate()))
 
-    const rows: ReadingThread["rows"] = (sql, params) =>
+    return (sql, params) =>
       Effect.async((resume) => {
         const one = started()
         if (Either.isLeft(one)) return resume(Effect.fail(one.left))
@@ -101,20 +107,45 @@ const open = (filename: string, entry: URL): Effect.Effect<ReadingThread, never,
         one.right.postMessage({ id, sql, params } satisfies Question)
         return Effect.sync(() => settle(id))
       })
-    return { rows }
   })
 
-/** A reading thread for this file, which must exist when it is first asked. */
+/** More than that and the caller's own thread, the models and the vectors would have nothing left. */
+const mostThreads = 4
+
+/** The first of those with the least in hand. */
+const idlest = <A extends { readonly inHand: number }>(all: readonly [A, ...ReadonlyArray<A>]): A =>
+  all.reduce((best, one) => (one.inHand < best.inHand ? one : best))
+
+/** Reading threads for this file, which must exist when they are first asked. One for each core by default, at most four. */
 export const make = (
   filename: string,
-  options: { readonly entry?: URL; readonly idleTime?: Duration.DurationInput } = {},
-): Effect.Effect<ReadingThread, never, Scope.Scope> =>
-  Effect.map(
-    RcRef.make({
-      acquire: open(filename, options.entry ?? defaultEntry),
-      idleTimeToLive: options.idleTime ?? idleTime,
-    }),
-    (thread): ReadingThread => ({
-      rows: (sql, params) => Effect.scoped(Effect.flatMap(RcRef.get(thread), (one) => one.rows(sql, params))),
-    }),
-  )
+  options: {
+    readonly entry?: URL
+    readonly idleTime?: Duration.DurationInput
+    readonly width?: number
+  } = {},
+): Effect.Effect<ReadingThreads, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const width = options.width ?? Math.min(mostThreads, availableParallelism())
+    const thread = Effect.map(
+      RcRef.make({
+        acquire: open(filename, options.entry ?? defaultEntry),
+        idleTimeToLive: options.idleTime ?? idleTime,
+      }),
+      (ref) => ({ ref, inHand: 0 }),
+    )
+    const threads = yield* Effect.all(Arr.replicate(thread, width))
+    return {
+      width,
+      rows: (sql, params) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => {
+            const one = idlest(threads)
+            one.inHand++
+            return one
+          }),
+          ({ ref }) => Effect.scoped(Effect.flatMap(RcRef.get(ref), (rows) => rows(sql, params))),
+          (one) => Effect.sync(() => one.inHand--),
+        ),
+    }
+  })
