@@ -84,8 +84,11 @@ export interface Queue<A> {
   ) => Step.Step<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError>
   /** Waits until fewer boxes wait than may, and says so in the log. Not inside a transaction: no worker could make room. */
   readonly awaitRoom: Effect.Effect<void, StorageError>
-  /** Enters a job that is done already (embedded inline), so that its receipt can be asked for. */
-  readonly enterStored: (key: EntityKey) => Effect.Effect<Job, StorageError>
+  /**
+   * Enters a job that is done already (embedded inline, or nothing to embed), so that its receipt can be asked for. A box
+   * that waits is superseded by it.
+   */
+  readonly enterStored: (key: EntityKey) => Step.Step<Job, StorageError>
   /** A number higher than that of any write before. Only inside a transaction. */
   readonly nextGeneration: Step.Step<number, StorageError>
   /** The highest that was given: who sees it unchanged knows that nothing was written since, by any process. */

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { notEmbedded } from "./Domain/Chunk.js"
 import { EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
 import {
@@ -31,6 +32,7 @@ import type { RelatedOptions, SearchAnswer, SearchOptions } from "./Domain/Searc
 import { Chunker } from "./Chunker.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
+import { EntityRegistry } from "./EntityRegistry.js"
 import { EntityRepository } from "./EntityRepository.js"
 import * as IndexStatus from "./EntityService/IndexStatus.js"
 import * as Jobs from "./EntityService/Jobs.js"
@@ -116,7 +118,7 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
     readonly moveEntity: (
       from: EntityKey,
       to: EntityKey,
-    ) => Effect.Effect<Receipt, EntityNotFound | EntityAlreadyExists | QueueFull | StorageError>
+    ) => Effect.Effect<Receipt, BadWrite | EntityNotFound | EntityAlreadyExists>
     /** Removes the entity everywhere and ends its jobs. */
     readonly deleteEntity: (
       entityId: string,
@@ -175,6 +177,7 @@ export const make = Effect.gen(function* () {
   const repository = yield* EntityRepository
   const overlay = yield* EntityOverlay
   const chunker = yield* Chunker
+  const registry = yield* EntityRegistry
   const search = yield* Search
   const writing = yield* Writing.make
   const moving = yield* Moving.make
@@ -259,7 +262,10 @@ export const make = Effect.gen(function* () {
       yield* free
       const now = yield* Clock.currentTimeMillis
       const entity = Writing.version(key, checked, now, now)
-      const [chunks = []] = yield* chunker.embed([entity])
+      const flaw = registry.flawOf(entity.entityType, entity)
+      if (flaw !== undefined) return yield* flaw
+      const isEmbeddable = registry.isEmbeddable(entity.entityType) ?? true
+      const [chunks = []] = isEmbeddable ? yield* chunker.embed([entity]) : []
       return yield* storage.write(
         Effect.gen(function* () {
           yield* free
@@ -268,7 +274,7 @@ export const make = Effect.gen(function* () {
             entity,
             generation,
             jobId,
-            inputHash: chunker.inputHash(entity),
+            inputHash: isEmbeddable ? chunker.inputHash(entity) : notEmbedded,
             chunks,
           })
           return { ...entity, embedding: { state: "ready", jobId } } satisfies EntityView
@@ -323,7 +329,7 @@ export const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   EntityService,
   never,
-  Storage | EmbeddingQueue | EntityRepository | EntityOverlay | Chunker | Models | Search
+  Storage | EmbeddingQueue | EntityRegistry | EntityRepository | EntityOverlay | Chunker | Models | Search
 > = Layer.scoped(EntityService, make)
 
 export type { EntityView }

@@ -1,6 +1,6 @@
 /**
  * One Layer that is the whole of Embedbox, composed from settings. It is built in three floors, and a host may
- * replace any: what everything stands on (a database, an embedder), the services over it, and what works in the
+ * replace any: what everything stands on (a database, an embedder, the types of entities), the services over it, and what works in the
  * background. The background is built last and ends first, so that a worker that drains still has its database.
  * Models are imported only when a shell with one is built: who reads a status pays for no model.
  */
@@ -20,6 +20,7 @@ import type { ModelName } from "./Embedder/models.js"
 import * as EmbeddingQueue from "./EmbeddingQueue.js"
 import * as EmbeddingWorker from "./EmbeddingWorker.js"
 import * as EntityOverlay from "./EntityOverlay.js"
+import * as EntityRegistry from "./EntityRegistry.js"
 import * as EntityRepository from "./EntityRepository.js"
 import * as EntityService from "./EntityService.js"
 import * as InterfaceBoard from "./InterfaceBoard.js"
@@ -33,7 +34,7 @@ import type { Storage } from "./Storage.js"
 import * as VectorIndex from "./VectorIndex.js"
 
 /** What everything stands on. */
-export type Foundation = Storage | Embedder
+export type Foundation = Storage | Embedder | EntityRegistry.EntityRegistry
 
 /** The services that a shell serves to its host. */
 export type Services =
@@ -206,7 +207,9 @@ export const layerWithoutWorkerWith = (
     const database = storage(settings)
     return services(settings).pipe(
       Layer.provide(formerModels(settings)),
-      Layer.provideMerge(Layer.merge(database, cached(settings, database, embedder(settings)))),
+      Layer.provideMerge(
+        Layer.mergeAll(database, cached(settings, database, embedder(settings)), EntityRegistry.layerOpen),
+      ),
     )
   })
 
@@ -227,19 +230,23 @@ export const layerWithoutWorker: Layer.Layer<
  * @example
  * const MyShell = Shell.layerFrom({ embedder: Layer.succeed(Embedder.Embedder, mine) })
  */
-export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never>(parts: {
+export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(parts: {
   readonly storage?: Layer.Layer<Storage, E1, R1>
   readonly embedder?: Layer.Layer<Embedder, E2, R2>
+  /** The types of entities; any by default. */
+  readonly registry?: Layer.Layer<EntityRegistry.EntityRegistry, E3, R3>
   readonly settings?: Config.Settings
-}): Layer.Layer<Shell, E1 | E2 | StorageError | Config.InvalidSettings, R1 | R2> =>
+}): Layer.Layer<Shell, E1 | E2 | E3 | StorageError | Config.InvalidSettings, R1 | R2 | R3> =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const settings = parts.settings ?? (yield* Config.load())
       const database: Layer.Layer<Storage, E1 | StorageError, R1> = parts.storage ?? storage(settings)
       const model: Layer.Layer<Embedder, E2, R2> = parts.embedder ?? embedder(settings)
+      const registry: Layer.Layer<EntityRegistry.EntityRegistry, E3, R3> =
+        parts.registry ?? EntityRegistry.layerOpen
       return background(settings).pipe(
         Layer.provideMerge(Layer.provide(services(settings), formerModels(settings))),
-        Layer.provideMerge(Layer.merge(database, cached(settings, database, model))),
+        Layer.provideMerge(Layer.mergeAll(database, cached(settings, database, model), registry)),
       )
     }),
   )

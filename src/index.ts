@@ -23,6 +23,10 @@ export * as Logging from "./Shell/Logging.js"
 
 /** Create, read, change, delete and find entities. */
 export * as EntityService from "./EntityService.js"
+/** Which types of entities there are. */
+export * as EntityRegistry from "./EntityRegistry.js"
+/** A host's own type of entity. */
+export * as EntityAdapter from "./Domain/EntityAdapter.js"
 /** Hybrid search. */
 export * as Search from "./Search.js"
 /** Which model is searched. */

@@ -22,6 +22,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
     "Doctor",
     "Backup",
     "InterfaceBoard",
+    "EntityRegistry",
   ],
   ["Search", "Reembedding"],
   ["EntityService"],

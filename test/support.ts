@@ -16,6 +16,7 @@ import * as Chunker from "../src/Chunker.js"
 import * as Fake from "../src/Embedder/Fake.js"
 import * as EmbeddingQueue from "../src/EmbeddingQueue.js"
 import * as EntityOverlay from "../src/EntityOverlay.js"
+import * as EntityRegistry from "../src/EntityRegistry.js"
 import * as EntityRepository from "../src/EntityRepository.js"
 import * as EntityService from "../src/EntityService.js"
 import * as Models from "../src/Models.js"
@@ -34,12 +35,15 @@ export interface Options {
   readonly busyBudget?: Duration.DurationInput
   readonly queue?: Partial<EmbeddingQueue.Options>
   readonly fake?: Fake.Options
+  /** Default: any type of entity. */
+  readonly registry?: Layer.Layer<EntityRegistry.EntityRegistry>
 }
 
 /** Every service but the worker, over a database and an embedder. */
-export const services = (options: Pick<Options, "queue"> = {}) =>
+export const services = (options: Pick<Options, "queue" | "registry"> = {}) =>
   DirectorySync.layer.pipe(
     Layer.provideMerge(EntityService.layer),
+    Layer.provideMerge(options.registry ?? EntityRegistry.layerOpen),
     Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
     Layer.provideMerge(Layer.mergeAll(EntityOverlay.layer, VectorIndex.layer)),
     Layer.provideMerge(

@@ -19,6 +19,7 @@ import * as Vector from "../../src/Domain/Vector.js"
 import { searchable } from "../../src/Domain/Words.js"
 import { Embedder } from "../../src/Embedder.js"
 import * as EmbeddingWorker from "../../src/EmbeddingWorker.js"
+import * as EntityRegistry from "../../src/EntityRegistry.js"
 import * as EntityService from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
@@ -77,7 +78,11 @@ const system = (filename: string, reached: Reached = () => {}) =>
     leaseDuration: Duration.seconds(30),
     maxWaiting: Number.POSITIVE_INFINITY,
     indexMemory: 512,
-  }).pipe(Layer.provideMerge(Layer.merge(Sqlite.layer({ filename }), instant(reached))))
+  }).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(Sqlite.layer({ filename }), instant(reached), EntityRegistry.layerOpen),
+    ),
+  )
 
 const created = (outcomes: ReadonlyArray<Either.Either<unknown, { readonly message: string }>>) =>
   Effect.forEach(outcomes, Either.match({ onLeft: Effect.die, onRight: () => Effect.void }), {

@@ -14,6 +14,7 @@ import * as BundledModel from "../../src/Embedder/BundledModel.js"
 import type { Lane } from "../../src/Embedder/Lanes.js"
 import { defaultModel, models } from "../../src/Embedder/models.js"
 import * as Session from "../../src/Embedder/Session.js"
+import * as EntityRegistry from "../../src/EntityRegistry.js"
 import { EntityService } from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Config from "../../src/Shell/Config.js"
@@ -122,7 +123,9 @@ const program = Effect.gen(function* () {
   const old = yield* Effect.provide(
     oldWay,
     Shell.services(settings).pipe(
-      Layer.provide(Layer.merge(Shell.storage(withDatabase("old.sqlite")), onThisThread)),
+      Layer.provide(
+        Layer.mergeAll(Shell.storage(withDatabase("old.sqlite")), onThisThread, EntityRegistry.layerOpen),
+      ),
     ),
   )
   const row = (name: string, a: number, b: number) =>

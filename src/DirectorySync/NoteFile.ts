@@ -14,7 +14,7 @@ import { type JsonObject, maxContentBytes } from "../Domain/Entity.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { sha256 } from "../Domain/Hash.js"
 import * as Folders from "../Storage/Folders.js"
-import * as FrontMatter from "./FrontMatter.js"
+import * as FrontMatter from "../Domain/FrontMatter.js"
 
 /** A note as its file has it. `hash` is of its text. */
 export interface NoteFile {

@@ -9,12 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type EntityKey, keyText } from "../Domain/Entity.js"
-import { StorageError } from "../Domain/Errors.js"
+import { type InvalidEntity, StorageError } from "../Domain/Errors.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { EntityService } from "../EntityService.js"
 import * as Current from "./Current.js"
 import * as Files from "./Files.js"
-import * as FrontMatter from "./FrontMatter.js"
+import * as FrontMatter from "../Domain/FrontMatter.js"
 import type { Known } from "./Manifest.js"
 import type * as NoteFile from "./NoteFile.js"
 import type { FileOutcome, SyncOutcome } from "./Outcome.js"
@@ -66,6 +66,8 @@ export const savedAs = (
   jobId: string,
 ): FileOutcome => ({ _tag: "Saved", path, entityId, entityType, change, jobId })
 
+const flawText = ({ field, reason }: InvalidEntity) => `${field} ${reason}`
+
 const settledAs = (outcome: SyncOutcome): Settled => ({ outcomes: [outcome] })
 
 export const make = Effect.gen(function* () {
@@ -105,6 +107,8 @@ export const make = Effect.gen(function* () {
         EntityNotFound: () => Effect.succeedNone,
         EntityAlreadyExists: () => Effect.succeedNone,
         QueueFull: () => Effect.succeedNone,
+        InvalidEntity: (error) =>
+          Effect.succeedSome(settledAs(skipped(item.found.path, "quarantined", flawText(error)))),
       }),
     )
 
@@ -195,7 +199,7 @@ export const make = Effect.gen(function* () {
           onLeft: (error): Effect.Effect<Settled, StorageError> => {
             if (error === undefined) return Effect.dieMessage("a write without an answer")
             if (error._tag === "StorageError" && error.trouble !== "InvalidRow") return Effect.fail(error)
-            const reason = error._tag === "InvalidEntity" ? `${error.field} ${error.reason}` : error.message
+            const reason = error._tag === "InvalidEntity" ? flawText(error) : error.message
             return Effect.succeed(settledAs(skipped(item.found.path, "quarantined", reason)))
           },
           onRight: ({ change, contentHash, jobId }) =>

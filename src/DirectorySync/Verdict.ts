@@ -4,7 +4,7 @@
  */
 import { StorageError } from "../Domain/Errors.js"
 import type { EntityView } from "../EntityOverlay.js"
-import * as FrontMatter from "./FrontMatter.js"
+import * as FrontMatter from "../Domain/FrontMatter.js"
 import type { Known } from "./Manifest.js"
 import type { NoteFile } from "./NoteFile.js"
 

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { covers, embeddedText, passageHash, passageOf } from "../Domain/Chunk.js"
+import { covers, embeddedText, notEmbedded, passageHash, passageOf } from "../Domain/Chunk.js"
 import { Entity, JsonObject } from "../Domain/Entity.js"
 import type { StorageError } from "../Domain/Errors.js"
 import { contentHash, sha256 } from "../Domain/Hash.js"
@@ -80,12 +80,13 @@ export const entityFlaws = ({
     onSome: (read) => [
       ...when(row.contentHash !== contentHash(content, read), "its content hash is not that of its content"),
       ...when(
-        inputHash !== passageHash(passageOf({ content, metadata: read })),
+        inputHash !== notEmbedded && inputHash !== passageHash(passageOf({ content, metadata: read })),
         "its input hash is not that of its text",
       ),
     ],
   }),
-  ...when(vectors.length === 0, "it is stored without a vector"),
+  ...when(vectors.length === 0 && inputHash !== notEmbedded, "it is stored without a vector"),
+  ...when(vectors.length > 0 && inputHash === notEmbedded, "it has vectors, and is not to be embedded"),
   ...vectors.flatMap((part) =>
     when(
       part.inputHash !== sha256(embeddedText(part)),

@@ -73,6 +73,9 @@ export const wholePiece = ({ text, title }: Passage): Piece => ({
 export const passageHash = ({ text, title }: Passage): string =>
   sha256(title === "" ? text : `${title}\n\n${text}`)
 
+/** Stands in the place of that hash where nothing is to be embedded: such an entity is found by words only. */
+export const notEmbedded = ""
+
 /**
  * Whether these chunks, in their order, are the text: each is the part of it that begins where it says, and no part is
  * missing. What two share counts once.

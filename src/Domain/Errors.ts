@@ -18,6 +18,16 @@ export class InvalidEntity extends Schema.TaggedError<InvalidEntity>()("InvalidE
   }
 }
 
+/** What was to be registered for a type of entity does not work; nothing was registered. */
+export class InvalidAdapter extends Schema.TaggedError<InvalidAdapter>()("InvalidAdapter", {
+  entityType: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `the adapter for entities of type "${this.entityType}" ${this.reason}`
+  }
+}
+
 /** As many boxes wait as may: nothing was stored. Try again when the worker has made room. */
 export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
   waiting: Schema.Int,

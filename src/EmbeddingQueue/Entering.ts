@@ -171,6 +171,7 @@ export const make = <A>(context: {
       Step.gen(function* () {
         const { generation } = yield* take(1)
         const now = yield* Step.now
+        const replaced = yield* Rows.replaced(statements.replaceable([its]))
         const job = newJob({
           key: its,
           generation,
@@ -182,6 +183,7 @@ export const make = <A>(context: {
           batchId: null,
           now,
         })
+        for (const row of replaced) yield* transitions.supersede(row, job.jobId)
         yield* statements.insertJob(job, { lane: null, line: generation })
         yield* announce([job])
         return job

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Entity, type EntityKey } from "../Domain/Entity.js"
-import type { EmbeddedChunk } from "../Domain/Chunk.js"
+import { type EmbeddedChunk, notEmbedded } from "../Domain/Chunk.js"
 import { StorageError } from "../Domain/Errors.js"
 import { Fingerprint } from "../Domain/Fingerprint.js"
 import * as Vector from "../Domain/Vector.js"
@@ -22,7 +22,7 @@ export interface Named {
 /** How many entities and chunks there are of a fingerprint. */
 export interface Coverage {
   readonly entities: number
-  /** Entities that have vectors of it. */
+  /** Entities that have vectors of it; those that are not to be embedded are not counted at all. */
   readonly covered: number
   readonly chunks: number
 }
@@ -86,7 +86,7 @@ export const make = (storage: typeof Storage.Service) => {
     VALUES (${key.entityType}, ${key.entityId}, ${at}, ${chunk.fingerprint}, ${chunk.inputHash},
       ${Vector.toBytes(chunk.vector)}, ${chunk.heading}, ${JSON.stringify(chunk.path)}, ${chunk.start}, ${chunk.text})`
 
-  const isLacking = (fingerprint: Fingerprint) => statement.part`NOT EXISTS (
+  const isLacking = (fingerprint: Fingerprint) => statement.part`input_hash <> ${notEmbedded} AND NOT EXISTS (
     SELECT 1 FROM entity_vectors AS vector WHERE vector.fingerprint = ${fingerprint}
       AND vector.entity_type = entities.entity_type AND vector.entity_id = entities.entity_id)`
 
@@ -114,7 +114,7 @@ export const make = (storage: typeof Storage.Service) => {
     coverage: (fingerprint) =>
       Effect.map(
         Effect.flatMap(
-          statement`SELECT (SELECT count(*) FROM entities) AS entities,
+          statement`SELECT (SELECT count(*) FROM entities WHERE input_hash <> ${notEmbedded}) AS entities,
             (SELECT count(*) FROM (SELECT DISTINCT entity_type, entity_id FROM entity_vectors
               WHERE fingerprint = ${fingerprint})) AS covered,
             (SELECT count(*) FROM entity_vectors WHERE fingerprint = ${fingerprint}) AS chunks`,

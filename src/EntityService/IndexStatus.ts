@@ -5,11 +5,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { notEmbedded } from "../Domain/Chunk.js"
 import type { Fingerprint } from "../Domain/Fingerprint.js"
 import { Models } from "../Models.js"
 import { Storage } from "../Storage.js"
 
-/** Entities, unless it says otherwise. */
+/** Entities, unless it says otherwise; those of types that are not embedded are not among them. */
 export interface IndexStatus {
   /** The vectors that are searched, and those of the configured model; the same unless that was changed. */
   readonly searched: Fingerprint
@@ -61,13 +62,14 @@ export const make = Effect.gen(function* () {
             SELECT entity_type, entity_id, max(status <> 'failed') AS waits, min(created_at) AS since
             FROM embedding_queue INDEXED BY embedding_queue_live WHERE status <> 'completed'
             GROUP BY entity_type, entity_id)
-          SELECT (SELECT count(*) FROM entities) AS stored,
+          SELECT (SELECT count(*) FROM entities WHERE input_hash <> ${notEmbedded}) AS stored,
             (SELECT count(*) FROM (SELECT DISTINCT entity_type, entity_id FROM entity_vectors
               WHERE fingerprint = ${fingerprint})) AS covered,
             (SELECT count(*) FROM entity_vectors WHERE fingerprint = ${fingerprint}) AS chunks,
             (SELECT count(*) FROM live WHERE waits) AS pending,
             (SELECT count(*) FROM live WHERE NOT waits) AS failed,
-            (SELECT count(*) FROM live JOIN entities USING (entity_type, entity_id)) AS stale,
+            (SELECT count(*) FROM live JOIN entities USING (entity_type, entity_id)
+              WHERE input_hash <> ${notEmbedded}) AS stale,
             (SELECT min(since) FROM live WHERE waits) AS oldest,
             (SELECT count(*) FROM embedding_queue INDEXED BY embedding_queue_completed
               WHERE status = 'completed' AND completed_at > ${now - window} AND outcome = 'stored') AS ended`,

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import { notEmbedded } from "../Domain/Chunk.js"
 import type { EntityKey } from "../Domain/Entity.js"
 import { JobFailed, JobNotFound, NotSearchable, type StorageError } from "../Domain/Errors.js"
 import type { Job, JobId, JobStatus } from "../Domain/Job.js"
@@ -127,6 +128,13 @@ export const make = Effect.gen(function* () {
       Effect.filterOrFail(
         ({ outcome }) => outcome !== "deleted",
         () => new NotSearchable({ jobId, reason: "it was deleted" }),
+      ),
+      Effect.tap((ended) =>
+        Effect.flatMap(repository.find(ended), (row) =>
+          Option.exists(row, ({ inputHash }) => inputHash === notEmbedded)
+            ? new NotSearchable({ jobId, reason: `entities of type "${ended.entityType}" are not embedded` })
+            : Effect.void,
+        ),
       ),
     )
 

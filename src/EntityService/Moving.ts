@@ -10,6 +10,7 @@ import { EntityAlreadyExists, EntityNotFound } from "../Domain/Errors.js"
 import type { Receipt } from "../Domain/Job.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityOverlay, viewOf } from "../EntityOverlay.js"
+import { EntityRegistry } from "../EntityRegistry.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Storage } from "../Storage.js"
 
@@ -18,6 +19,7 @@ export const make = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
   const overlay = yield* EntityOverlay
+  const registry = yield* EntityRegistry
 
   const move = (from: EntityKey, to: EntityKey) =>
     Effect.gen(function* () {
@@ -27,6 +29,11 @@ export const make = Effect.gen(function* () {
       if (taken._tag === "Left" || Option.isSome(viewOf(taken.right)))
         return yield* new EntityAlreadyExists(to)
       const { live, stored } = yield* there
+      const its = viewOf({ live, stored })
+      const flaw = Option.flatMapNullable(its, (view) =>
+        registry.flawOf(to.entityType, { ...view, id: to.entityId }),
+      )
+      if (Option.isSome(flaw)) return yield* flaw.value
       const renamed = { entityType: to.entityType, id: to.entityId }
       if (Option.isSome(live)) {
         const { content, job } = live.value

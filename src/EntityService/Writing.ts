@@ -9,18 +9,25 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { notEmbedded } from "../Domain/Chunk.js"
 import { type Entity, type EntityKey, keyText } from "../Domain/Entity.js"
 import type { CheckedPatch } from "../Domain/EntityInput.js"
-import { EntityAlreadyExists, EntityNotFound, type QueueFull, type StorageError } from "../Domain/Errors.js"
+import {
+  EntityAlreadyExists,
+  EntityNotFound,
+  type InvalidEntity,
+  type QueueFull,
+  type StorageError,
+} from "../Domain/Errors.js"
 import { contentHash } from "../Domain/Hash.js"
 import type { Receipt } from "../Domain/Job.js"
 import { bounded, distinctRuns } from "../Domain/Runs.js"
 import { Chunker } from "../Chunker.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityOverlay, type Layered } from "../EntityOverlay.js"
+import { EntityRegistry } from "../EntityRegistry.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Storage } from "../Storage.js"
-
 import * as GroupCommit from "../Storage/GroupCommit.js"
 import * as Step from "../Storage/Step.js"
 
@@ -57,7 +64,7 @@ export type Intent = {
 )
 
 /** Why a write was not made, where the database is well. */
-export type Refusal = EntityAlreadyExists | EntityNotFound | QueueFull
+export type Refusal = InvalidEntity | EntityAlreadyExists | EntityNotFound | QueueFull
 
 /** What became of one write; a `StorageError` is about what stands under its own key. */
 export type Outcome = Either.Either<WriteReceipt, Refusal | StorageError>
@@ -111,6 +118,15 @@ export const make = Effect.gen(function* () {
   const repository = yield* EntityRepository
   const overlay = yield* EntityOverlay
   const chunker = yield* Chunker
+  const registry = yield* EntityRegistry
+
+  /** The new version, if it is one that there may be. */
+  const versionOf = (intent: Intent, newest: Entity | undefined, now: number) =>
+    Either.flatMap(fieldsOf(intent, newest), (fields): Either.Either<Entity, Refusal> => {
+      const entity = version(intent.key, fields, newest?.created ?? now, now)
+      const flaw = registry.flawOf(entity.entityType, entity)
+      return flaw === undefined ? Either.right(entity) : Either.left(flaw)
+    })
 
   /** What the write would do, as things stand: nothing, or a new version beside what is there. */
   const plan = (
@@ -124,8 +140,7 @@ export const make = Effect.gen(function* () {
         () => Option.map(stored, (row) => row.entity),
       ),
     )
-    return Either.map(fieldsOf(intent, newest), (fields) => {
-      const entity = version(intent.key, fields, newest?.created ?? now, now)
+    return Either.map(versionOf(intent, newest, now), (entity) => {
       const same = newest !== undefined && newest.contentHash === entity.contentHash
       // The same text over a failed box is a wish to try again.
       const jobId = Option.match(live, {
@@ -150,16 +165,16 @@ export const make = Effect.gen(function* () {
     intent: Intent,
     unreadable: StorageError,
     now: number,
-  ): Either.Either<Change, StorageError> =>
+  ): Either.Either<Change, Refusal | StorageError> =>
     intent.kind === "replace" || intent.kind === "merge"
-      ? Either.right({
+      ? Either.map(versionOf(intent, undefined, now), (entity) => ({
           intent,
-          entity: version(intent.key, intent.fields, now, now),
+          entity,
           live: Option.none(),
           stored: Option.none(),
           change: "updated",
           isNew: false,
-        })
+        }))
       : Either.left(unreadable)
 
   const plans = (intents: ReadonlyArray<Intent>) =>
@@ -177,9 +192,21 @@ export const make = Effect.gen(function* () {
   const isNothing = (planned: WriteReceipt | Change): planned is WriteReceipt =>
     planned.change === "unchanged"
 
-  /** The text to embed is the one whose vectors are there: the row changes, the vectors stay. */
-  const storeAtOnce = ({ change, entity, intent, live, stored }: Change) =>
+  /** Where its type is not registered here, an entity stays what it was. */
+  const isEmbeddable = ({ entity, stored }: Change) =>
+    registry.isEmbeddable(entity.entityType) ??
+    !Option.exists(stored, ({ inputHash }) => inputHash === notEmbedded)
+
+  /** Nothing is to be embedded, or the text to embed is the one whose vectors are there: then those stay. */
+  const storeAtOnce = (planned: Change) =>
     Step.gen(function* () {
+      const { change, entity, intent, live, stored } = planned
+      if (!isEmbeddable(planned)) {
+        const { generation, jobId } = yield* queue.enterStored(intent.key)
+        yield* repository.storeAll([{ entity, generation, jobId, inputHash: notEmbedded, chunks: [] }])
+        const { entityId } = intent.key
+        return { change, entityId, jobId, contentHash: entity.contentHash } satisfies WriteReceipt
+      }
       const row = Option.getOrUndefined(stored)
       if (Option.isSome(live) || row === undefined || row.inputHash !== chunker.inputHash(entity)) {
         return undefined

@@ -15,6 +15,7 @@ import { Embedder } from "../../src/Embedder.js"
 import * as Fake from "../../src/Embedder/Fake.js"
 import * as EmbeddingQueue from "../../src/EmbeddingQueue.js"
 import * as EntityOverlay from "../../src/EntityOverlay.js"
+import * as EntityRegistry from "../../src/EntityRegistry.js"
 import * as EntityRepository from "../../src/EntityRepository.js"
 import * as EntityService from "../../src/EntityService.js"
 import * as Models from "../../src/Models.js"
@@ -29,6 +30,7 @@ import { leaseMillis, poison } from "./Model.js"
 export const fakeOptions: Fake.Options = { windowLength: 8, dimensions: 8 }
 
 const services = EntityService.layer.pipe(
+  Layer.provide(EntityRegistry.layerOpen),
   Layer.provideMerge(Search.layer),
   Layer.provideMerge(Layer.merge(EntityOverlay.layer, VectorIndex.layer)),
   Layer.provideMerge(

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import { isJsonObject } from "../../src/Domain/Entity.js"
-import * as FrontMatter from "../../src/DirectorySync/FrontMatter.js"
+import * as FrontMatter from "../../src/Domain/FrontMatter.js"
 
 const fields = (content: string) => Either.merge(FrontMatter.fieldsOf(content))
 

@@ -6,8 +6,8 @@
  */
 import * as Either from "effect/Either"
 import * as Yaml from "yaml"
-import { findJsonFlaw, isJsonObject, type Json, type JsonObject, maxMetadataBytes } from "../Domain/Entity.js"
-import { canonicalJson } from "../Domain/Hash.js"
+import { findJsonFlaw, isJsonObject, type Json, type JsonObject, maxMetadataBytes } from "./Entity.js"
+import { canonicalJson } from "./Hash.js"
 import * as SafeYaml from "./SafeYaml.js"
 
 /** A note, taken apart. `source` is the YAML, its lines ended as YAML has them; none where the note has no front matter. */
@@ -53,6 +53,15 @@ export const fieldsOf = (content: string): Either.Either<JsonObject, string> =>
     return isJsonObject(value) ? value : {}
   })
 
+/** Front matter that can be read, and what is below it: the whole content where there is none. */
+const taken = (content: string) => {
+  const { body, source } = partsOf(content)
+  const document = source === undefined ? undefined : Either.getOrUndefined(SafeYaml.parse(source))
+  return document !== undefined && Yaml.isMap(document.contents)
+    ? { document, body }
+    : { document: undefined, body: content }
+}
+
 const has = (fields: JsonObject, name: string, value: Json) => {
   const there = Object.hasOwn(fields, name) ? fields[name] : undefined
   return there !== undefined && canonicalJson(there) === canonicalJson(value)
@@ -67,15 +76,16 @@ export const withFields = (content: string, metadata: JsonObject): string => {
   if (Either.isLeft(there)) return content
   const missing = Object.entries(metadata).filter(([name, value]) => !has(there.right, name, value))
   if (missing.length === 0) return content
-  const { body, source } = partsOf(content)
-  const document = source === undefined ? undefined : Either.getOrUndefined(SafeYaml.parse(source))
-  const isFrontMatter = document !== undefined && Yaml.isMap(document.contents)
-  const target = isFrontMatter ? document : new Yaml.Document({})
+  const { body, document } = taken(content)
+  const target = document ?? new Yaml.Document({})
   for (const [name, value] of missing) target.set(name, value)
   const head = `---\n${target.toString({ lineWidth: 0 })}---\n`
   const isCrlf = /^[^\n]*\r\n/u.test(content)
-  return `${isCrlf ? head.replaceAll("\n", "\r\n") : head}${isFrontMatter ? body : content}`
+  return `${isCrlf ? head.replaceAll("\n", "\r\n") : head}${body}`
 }
+
+/** The text below the front matter; the whole where there is none that can be read. */
+export const bodyOf = (content: string): string => taken(content).body
 
 /** The text of an entity's file. */
 export const fileOf = ({
