@@ -106,3 +106,11 @@ export const reembedder = (given: {
     output: given.output,
     readyWhen: "at ",
   })
+
+/** Takes orders into a table of the host's and into Embedbox, each in one transaction; ready when one is taken. */
+export const orders = (given: { readonly database: string; readonly run: string; readonly output: string }) =>
+  start("orders.ts", [given.database, given.run], {
+    database: given.database,
+    output: given.output,
+    readyWhen: "taken",
+  })
