@@ -34,6 +34,7 @@ import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
 import { EntityRegistry } from "./EntityRegistry.js"
 import { EntityRepository } from "./EntityRepository.js"
+import * as Deprecation from "./EntityService/Deprecation.js"
 import * as IndexStatus from "./EntityService/IndexStatus.js"
 import * as Jobs from "./EntityService/Jobs.js"
 import * as Moving from "./EntityService/Moving.js"
@@ -87,7 +88,8 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
     ) => Effect.Effect<ReadonlyArray<BulkOutcome<Receipt, EntityAlreadyExists>>>
     /**
      * Embeds inline and returns the stored entity; nothing is stored when that fails.
-     * @deprecated Blocks its caller for as long as the model takes. Prefer `createEntity`.
+     * @deprecated Makes its caller wait for as long as the model takes. Prefer `createEntity`. Warns once for each place
+     * that calls it, as Node does: `--no-deprecation` turns that off.
      */
     readonly createEntitySync: (
       input: EntityInput,
@@ -252,7 +254,12 @@ export const make = Effect.gen(function* () {
       return yield* writing.writeIfChanged({ kind: "change", key, fields, options: {} })
     }).pipe(Effect.catchTag("EntityAlreadyExists", Effect.die), Effect.withSpan("EntityService.updateEntity"))
 
-  const createEntitySync = (input: EntityInput) =>
+  const createEntitySync = (input: EntityInput) => {
+    const site = Deprecation.callSite()
+    return Effect.zipRight(Deprecation.warn(Deprecation.createEntitySync, site), createInline(input))
+  }
+
+  const createInline = (input: EntityInput) =>
     Effect.gen(function* () {
       const checked = yield* Input.check(input)
       const key = keyFor(checked, yield* Clock.currentTimeMillis)
