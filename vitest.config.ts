@@ -1,8 +1,15 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
+const source = (file: string) => fileURLToPath(new URL("./src/", import.meta.url)) + file
+
 export default defineConfig({
-  resolve: { alias: { embedbox: fileURLToPath(new URL("./src/index.ts", import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^embedbox$/, replacement: source("index.ts") },
+      { find: /^embedbox\/(promise|testing)$/, replacement: source("$1.ts") },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     // The native tokenizer and better-sqlite3 want a process of their own, not a thread.

@@ -223,6 +223,15 @@ export const layerWithoutWorker: Layer.Layer<
   StorageError | Config.InvalidSettings
 > = Layer.unwrapEffect(Effect.map(Config.load(), layerWithoutWorkerWith))
 
+/** What a host may bring of its own; settings that it does not bring are those of the environment. */
+export interface Parts<E1, R1, E2, R2, E3, R3> {
+  readonly storage?: Layer.Layer<Storage, E1, R1> | undefined
+  readonly embedder?: Layer.Layer<Embedder, E2, R2> | undefined
+  /** The types of entities; any by default. */
+  readonly registry?: Layer.Layer<EntityRegistry.EntityRegistry, E3, R3> | undefined
+  readonly settings?: Config.Settings | undefined
+}
+
 /**
  * A shell in which some parts are the host's own; what it does not bring is made from the settings, and settings
  * that it does not bring are those of the environment.
@@ -230,13 +239,30 @@ export const layerWithoutWorker: Layer.Layer<
  * @example
  * const MyShell = Shell.layerFrom({ embedder: Layer.succeed(Embedder.Embedder, mine) })
  */
-export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(parts: {
-  readonly storage?: Layer.Layer<Storage, E1, R1>
-  readonly embedder?: Layer.Layer<Embedder, E2, R2>
-  /** The types of entities; any by default. */
-  readonly registry?: Layer.Layer<EntityRegistry.EntityRegistry, E3, R3>
-  readonly settings?: Config.Settings
-}): Layer.Layer<Shell, E1 | E2 | E3 | StorageError | Config.InvalidSettings, R1 | R2 | R3> =>
+export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+  parts: Parts<E1, R1, E2, R2, E3, R3>,
+): Layer.Layer<Shell, E1 | E2 | E3 | StorageError | Config.InvalidSettings, R1 | R2 | R3> =>
+  Layer.unwrapEffect(
+    Effect.map(parts.settings === undefined ? Config.load() : Effect.succeed(parts.settings), (settings) =>
+      Layer.provideMerge(background(settings), layerWithoutWorkerFrom({ ...parts, settings })),
+    ),
+  )
+
+/** The same without worker and maintenance. */
+export const layerWithoutWorkerFrom = <
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never,
+  E3 = never,
+  R3 = never,
+>(
+  parts: Parts<E1, R1, E2, R2, E3, R3>,
+): Layer.Layer<
+  Foundation | Services,
+  E1 | E2 | E3 | StorageError | Config.InvalidSettings,
+  R1 | R2 | R3
+> =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const settings = parts.settings ?? (yield* Config.load())
@@ -244,9 +270,9 @@ export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = n
       const model: Layer.Layer<Embedder, E2, R2> = parts.embedder ?? embedder(settings)
       const registry: Layer.Layer<EntityRegistry.EntityRegistry, E3, R3> =
         parts.registry ?? EntityRegistry.layerOpen
-      return background(settings).pipe(
-        Layer.provideMerge(Layer.provide(services(settings), formerModels(settings))),
-        Layer.provideMerge(Layer.mergeAll(database, cached(settings, database, model), registry)),
+      return Layer.provideMerge(
+        Layer.provide(services(settings), formerModels(settings)),
+        Layer.mergeAll(database, cached(settings, database, model), registry),
       )
     }),
   )

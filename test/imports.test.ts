@@ -29,7 +29,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["DirectorySync"],
   ["Cli", "Matrix"],
   ["Shell"],
-  ["index", "main", "bin"],
+  ["index", "promise", "main", "bin"],
 ]
 
 /** The room of a file: its folder below `src`, or its own name. */

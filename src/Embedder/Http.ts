@@ -2,7 +2,7 @@
  * The embedder that asks a server of the OpenAI kind: OpenAI itself, Ollama, TEI, LM Studio, vLLM and their like. Texts
  * go in real batches, several in flight; a batch that is too large for the provider is halved; short waits that it asks
  * for are waited here, longer ones are told to the worker, who stops asking until then. The model's tokenizer is not at
- * hand, so text is cut by a careful estimate: a token for every three bytes of UTF-8.
+ * hand, so text is cut by an estimate.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
@@ -20,6 +20,7 @@ import { fromVectorSpace } from "../Domain/Fingerprint.js"
 import { sha256 } from "../Domain/Hash.js"
 import { bounded } from "../Domain/Runs.js"
 import { Embedder } from "../Embedder.js"
+import { encode } from "./Estimate.js"
 import * as Answer from "./Http/Answer.js"
 import { chunker } from "./models.js"
 import * as Pieces from "./Pieces.js"
@@ -52,31 +53,12 @@ export interface Options {
 /** As much text as a request may carry, in UTF-16 units: a single longer text goes alone. */
 const batchLength = 100_000
 
-const bytesPerToken = 3
-
 /** A wait that is not worth telling the worker of. */
 const shortWait = Duration.seconds(5)
 /** How often it is tried again after one. */
 const retries = 2
 /** Where the provider names none; doubled each time. */
 const firstWait = Duration.millis(500)
-
-/** Where the estimated tokens of a text begin. */
-const encode: Windows.Encode<never, never> = (text) =>
-  Effect.sync(() => {
-    const starts: Array<number> = []
-    let at = 0
-    let bytes = 0
-    for (const character of text) {
-      const code = character.codePointAt(0) ?? 0
-      const before = Math.ceil(bytes / bytesPerToken)
-      bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-      // A character of four bytes begins two tokens, at the same place.
-      for (let token = before; token < Math.ceil(bytes / bytesPerToken); token++) starts.push(at)
-      at += character.length
-    }
-    return starts
-  })
 
 /** The address of the endpoint below a base, with or without a slash at its end. */
 const endpointOf = (url: string): string => {

@@ -1,0 +1,266 @@
+/**
+ * What a shell is to a host that does not use Effect: plain interfaces with the names and shapes of the blocking service
+ * that they take the place of, so that a host changes its imports first and its habits later. Methods follow
+ * three rules: ids come first and the type of an entity after them; the last argument is an object of options, which
+ * always takes a `signal`; times and durations are numbers of milliseconds. An answer that is no fault is a value
+ * (`null` for a job that nobody knows); everything else rejects with an `EmbedboxError`. Types are the host's to
+ * name: `T` is what it says of its own entities, which is checked by the compiler only.
+ */
+import type { JobStatus, Outcome } from "../../Domain/Job.js"
+import type * as Domain from "../../Domain/Search.js"
+import type { IndexStatus as FullIndexStatus } from "../../EntityService.js"
+import type { EmbedboxError } from "./Errors.js"
+import type { QueueManagement } from "./QueueManagement.js"
+
+// ---- entities ----------------------------------------------------------------------------------------------
+
+/**
+ * What every entity has; its key is (`entityType`, `id`). A host extends it by its own types.
+ *
+ * @example
+ * import type { BaseEntity } from "embedbox/promise"
+ *
+ * interface Note extends BaseEntity {
+ *   readonly entityType: "note"
+ *   readonly metadata: { readonly title: string; readonly tags?: ReadonlyArray<string> }
+ * }
+ */
+export interface BaseEntity {
+  readonly id: string
+  /** `base` where the writer names none. */
+  readonly entityType: string
+  /** Markdown, front matter included. This is what is embedded, in pieces that fit the model. */
+  readonly content: string
+  /** Any JSON object. */
+  readonly metadata: { readonly [key: string]: unknown }
+  /** Covers content and metadata. */
+  readonly contentHash: string
+  /** Milliseconds since the epoch, as is `updated`. */
+  readonly created: number
+  readonly updated: number
+}
+
+/** What may be left out of a new entity of that type: what can also be absent from it. */
+type Optional<Field extends string, Value, Loosest> = [Loosest] extends [Value]
+  ? { readonly [Name in Field]?: Value | undefined }
+  : { readonly [Name in Field]: Value }
+
+/** What a caller gives to save an entity. The id is made, time-ordered, where it is left out. */
+export type NewEntity<T extends BaseEntity = BaseEntity> = {
+  readonly id?: string | undefined
+  readonly content: T["content"]
+} & Optional<"entityType", T["entityType"], string> &
+  // oxlint-disable-next-line typescript/no-empty-object-type
+  Optional<"metadata", T["metadata"], {}>
+
+/** The fields of an entity that a change may give; what it leaves out stays. */
+export interface EntityPatch<T extends BaseEntity = BaseEntity> {
+  readonly content?: T["content"] | undefined
+  readonly metadata?: T["metadata"] | undefined
+}
+
+/** How the embedding of an entity stands; `jobId` is the job that makes it, or made it. */
+export type EmbeddingState =
+  | { readonly state: "pending" | "processing" | "ready"; readonly jobId: string }
+  | { readonly state: "failed"; readonly jobId: string; readonly reason: string }
+
+/** An entity as it is read: always the newest version, and how its embedding stands. */
+export type EntityView<T extends BaseEntity = BaseEntity> = T & { readonly embedding: EmbeddingState }
+
+/** The key of an entity. */
+export interface EntityKey {
+  readonly entityType: string
+  readonly entityId: string
+}
+
+// ---- options -----------------------------------------------------------------------------------------------
+
+/** What every call takes. */
+export interface CallOptions {
+  /**
+   * Ends the call: its promise rejects with the reason of the signal. A write that is being made just then is waited
+   * for, so that it was either made before the promise rejects or will never be.
+   */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a caller may say about the job of a write. */
+export interface CreateOptions extends CallOptions {
+  /** The higher number goes first. Default 0. */
+  readonly priority?: number | undefined
+  /** Attempts beyond the first. Default 3. */
+  readonly maxRetries?: number | undefined
+  /** The batch that its job belongs to: what was written together is followed together. */
+  readonly batchId?: string | undefined
+}
+
+/** The same for many writes. */
+export interface UpsertOptions extends CreateOptions {
+  /** What becomes of metadata that an input does not speak of. Default `replace`: it goes. */
+  readonly metadata?: "replace" | "merge" | undefined
+}
+
+/** Which entities are listed: pages are in the order of (type, id). */
+export interface ListOptions extends CallOptions {
+  /** Only these types; all when absent or empty. */
+  readonly entityTypes?: ReadonlyArray<string> | undefined
+  /** Continue after this key. */
+  readonly after?: EntityKey | undefined
+  /** Default 100, at most 1000. */
+  readonly limit?: number | undefined
+}
+
+/** How a question is asked. */
+export interface SearchOptions extends Domain.SearchOptions, CallOptions {}
+
+/** What is wanted of the neighbours of an entity. */
+export interface RelatedOptions extends Domain.RelatedOptions, CallOptions {}
+
+/** How the end of a job is waited for. */
+export interface AwaitOptions extends CallOptions {
+  /** How often a job that another process may end is asked after, in milliseconds. Default 250. */
+  readonly pollEveryMs?: number | undefined
+}
+
+// ---- answers -----------------------------------------------------------------------------------------------
+
+/** What a caller holds after a write: which entity, and the job that embeds it. */
+export interface Receipt {
+  readonly entityId: string
+  readonly jobId: string
+}
+
+/** A receipt that also says what the write did. */
+export interface WriteReceipt extends Receipt {
+  readonly change: "created" | "updated" | "unchanged"
+  /** Of the entity as it is now. */
+  readonly contentHash: string
+}
+
+/** What became of one entity among many, in the shape of `Promise.allSettled`. */
+export type BulkOutcome<A> =
+  | { readonly status: "fulfilled"; readonly value: A }
+  | { readonly status: "rejected"; readonly reason: EmbedboxError }
+
+/** How a job stands. `error`: why it failed, or why its last attempt did. */
+export interface AsyncJobStatus {
+  readonly status: JobStatus
+  readonly entityId?: string
+  readonly error?: string
+}
+
+/** A job that has completed. */
+export interface EndedJob extends EntityKey {
+  readonly jobId: string
+  readonly outcome: Outcome | null
+}
+
+/** An entity that was found. */
+export interface SearchResult extends Omit<Domain.SearchResult, "entityType" | "entityId" | "embedding"> {
+  readonly entityType: string
+  readonly entityId: string
+  readonly embedding: EmbeddingState
+}
+
+/** What a question found, and what it could not see. */
+export interface SearchAnswer extends Omit<Domain.SearchAnswer, "results"> {
+  readonly results: ReadonlyArray<SearchResult>
+}
+
+/** How much of what was saved is found by meaning, and when the rest will be. */
+export interface IndexStatus extends Omit<FullIndexStatus, "searched" | "configured"> {
+  /** Names of the vectors that are searched, and of those that the configured model makes. */
+  readonly searched: string
+  readonly configured: string
+}
+
+// ---- the shell ---------------------------------------------------------------------------------------------
+
+/** Saves entities at once, embeds them in the background, finds them by meaning and by words. */
+export interface Shell extends AsyncDisposable {
+  /** Saves a new entity and answers in milliseconds; its embedding comes later. */
+  readonly createEntity: <T extends BaseEntity = BaseEntity>(
+    entity: NewEntity<T>,
+    options?: CallOptions,
+  ) => Promise<Receipt>
+  /** The same, with a say in priority and retries. */
+  readonly createEntityAsync: <T extends BaseEntity = BaseEntity>(
+    entity: NewEntity<T>,
+    options?: CreateOptions,
+  ) => Promise<Receipt>
+  /**
+   * Embeds inline and answers the stored entity; nothing is stored when that fails.
+   * @deprecated Its caller waits for as long as the model takes. Prefer `createEntity`, with `awaitJob` where the
+   * embedding must be there.
+   */
+  readonly createEntitySync: <T extends BaseEntity = BaseEntity>(
+    entity: NewEntity<T>,
+    options?: CallOptions,
+  ) => Promise<EntityView<T>>
+  /** Saves many new entities, in their order, waiting for room where the queue is full. Answers for each. */
+  readonly createEntities: <T extends BaseEntity = BaseEntity>(
+    entities: ReadonlyArray<NewEntity<T>>,
+    options?: CreateOptions,
+  ) => Promise<ReadonlyArray<BulkOutcome<Receipt>>>
+  /** Creates or replaces, as imports do. A write that changes nothing is `unchanged`. */
+  readonly upsertEntity: <T extends BaseEntity = BaseEntity>(
+    entity: NewEntity<T>,
+    options?: CreateOptions,
+  ) => Promise<WriteReceipt>
+  /** The same for many; answers for each. */
+  readonly upsertEntities: <T extends BaseEntity = BaseEntity>(
+    entities: ReadonlyArray<NewEntity<T>>,
+    options?: UpsertOptions,
+  ) => Promise<ReadonlyArray<BulkOutcome<WriteReceipt>>>
+  /** Changes some fields of an entity that exists. */
+  readonly updateEntity: <T extends BaseEntity = BaseEntity>(
+    entityId: string,
+    patch: EntityPatch<T>,
+    entityType?: T["entityType"],
+    options?: CallOptions,
+  ) => Promise<WriteReceipt>
+  /** Gives an entity another key; its vectors stay. */
+  readonly moveEntity: (from: EntityKey, to: EntityKey, options?: CallOptions) => Promise<Receipt>
+  /** Removes the entity everywhere and ends its jobs. */
+  readonly deleteEntity: (entityId: string, entityType?: string, options?: CallOptions) => Promise<void>
+  /** The newest version, also while it waits for its embedding. Without its type, an id that several types share rejects. */
+  readonly getEntity: <T extends BaseEntity = BaseEntity>(
+    entityId: string,
+    entityType?: T["entityType"],
+    options?: CallOptions,
+  ) => Promise<EntityView<T>>
+  /** A page of entities, in the order of (type, id). */
+  readonly listEntities: <T extends BaseEntity = BaseEntity>(
+    options?: ListOptions,
+  ) => Promise<ReadonlyArray<EntityView<T>>>
+  /** Finds by meaning and by words; the answer says what still waits and could not be seen. */
+  readonly search: (question: string, options?: SearchOptions) => Promise<SearchAnswer>
+  /** Entities like this one, by their stored vectors; asks no model. */
+  readonly related: (entityId: string, options?: RelatedOptions) => Promise<SearchAnswer>
+  /** How a job stands; `null` when its id is unknown, or its receipt was cleaned up. */
+  readonly getAsyncJobStatus: (jobId: string, options?: CallOptions) => Promise<AsyncJobStatus | null>
+  /**
+   * Waits until the job, or the one that took its place, has ended, whichever process ends it. Rejects with
+   * `JobFailedError` where it failed. Without a signal it waits for as long as it takes.
+   */
+  readonly awaitJob: (jobId: string, options?: AwaitOptions) => Promise<EndedJob>
+  /** Waits until what the job saved is found by meaning, but not longer than this: then `NotSearchableError`. */
+  readonly awaitSearchable: (jobId: string, timeoutMs: number, options?: CallOptions) => Promise<EndedJob>
+  /** How much of what was saved is found by meaning, and when the rest will be. */
+  readonly indexStatus: (options?: CallOptions) => Promise<IndexStatus>
+
+  /** Care for the queue. */
+  readonly queue: QueueManagement
+
+  /**
+   * Begins to embed what waits, here; once. Reads and writes need no start: a process that only saves leaves the
+   * embedding to another one on the same database.
+   */
+  readonly start: () => Promise<void>
+  /**
+   * Takes no more calls, finishes what is in hand within `drainTimeout`, gives the rest back uncounted, and closes the
+   * database; once. What waits is embedded after the next start. Calls that were under way end first; those that
+   * cannot, such as waits for jobs, reject with `ShellStoppedError`.
+   */
+  readonly stop: () => Promise<void>
+}
