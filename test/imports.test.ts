@@ -29,7 +29,8 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["DirectorySync"],
   ["Cli", "Matrix"],
   ["Shell"],
-  ["index", "promise", "main", "bin"],
+  ["Testing"],
+  ["index", "promise", "testing", "main", "bin"],
 ]
 
 /** The room of a file: its folder below `src`, or its own name. */

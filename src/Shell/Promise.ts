@@ -187,10 +187,10 @@ const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, clos
 // ---- opening -----------------------------------------------------------------------------------------------
 
 /** Everything but the worker, and what begins it. */
-export const layerOf = <E>(
-  services: Layer.Layer<Shell.Foundation | Shell.Services, E>,
+export const layerOf = <R, E>(
+  services: Layer.Layer<Shell.Foundation | Shell.Services | R, E>,
   settings: Config.Settings,
-): Layer.Layer<Needed, E> =>
+): Layer.Layer<Needed | R, E> =>
   Life.layer(Shell.background(settings), settings.drainTimeout).pipe(Layer.provideMerge(services))
 
 /** A shell over a Layer, and its edge for whatever else that serves. */

@@ -63,9 +63,11 @@ describe("an embedder of a host's functions", () => {
 
   it.effect("believes an error that says whose fault it is; it is the provider's where nothing is said", () =>
     Effect.gen(function* () {
-      const failing = (error: unknown) =>
+      const failing = (reason: unknown) =>
         Effect.flip(
-          Functions.make({ ...base, generateEmbeddings: () => Promise.reject(error) }).generateEmbedding("a"),
+          Functions.make({ ...base, generateEmbeddings: () => Promise.reject(reason) }).generateEmbedding(
+            "a",
+          ),
         )
       const item = yield* failing(Object.assign(new Error("too odd"), { fault: "item" }))
       assert.deepStrictEqual([item.fault, item.reason], ["item", "mine: too odd"])

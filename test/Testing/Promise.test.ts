@@ -1,0 +1,71 @@
+import { assert, describe, it, onTestFinished } from "vitest"
+import { createTestShell, type TestShellOptions } from "embedbox/testing"
+import { rejection, temporaryDatabase } from "../Shell/Promise/fixtures.js"
+
+const shellWith = async (options: TestShellOptions = {}) => {
+  const shell = await createTestShell(options)
+  onTestFinished(() => shell.stop())
+  return shell
+}
+
+describe("a shell of promises for tests", () => {
+  it("is emptied without sleeping, outages included", async () => {
+    const shell = await shellWith()
+    await shell.embedder.failNext("provider", { times: 2, retryAfterMs: 60_000 })
+    const { jobId } = await shell.createEntity({ id: "a", content: "flour, water, salt" })
+    await shell.drain()
+    assert.strictEqual((await shell.getAsyncJobStatus(jobId))?.status, "completed")
+    assert.deepStrictEqual(await shell.embedder.embedded(), ["flour, water, salt"])
+    const { created } = await shell.getEntity("a")
+    assert.strictEqual(created, 0)
+    assert.strictEqual((await shell.updateEntity("a", { content: "more" })).change, "updated")
+    assert.isAtLeast((await shell.getEntity("a")).updated, 120_000)
+    await shell.drain()
+    assert.strictEqual((await shell.search("more")).results.length, 1)
+  })
+
+  it("fails on demand, by anybody's fault", async () => {
+    const shell = await shellWith()
+    await shell.embedder.failWhen((text) => text.includes("poison"), "item", { reason: "poison" })
+    const { jobId } = await shell.createEntityAsync({ content: "poison" }, { maxRetries: 1 })
+    await shell.drain()
+    assert.deepInclude(await shell.getAsyncJobStatus(jobId), { status: "failed", error: "poison" })
+    await shell.embedder.reset()
+    await shell.embedder.failNext("crash")
+    await shell.queue.retryFailed()
+    await shell.drain()
+    assert.strictEqual((await shell.getAsyncJobStatus(jobId))?.status, "completed")
+  })
+
+  it("moves its clock when it is told to", async () => {
+    const shell = await shellWith()
+    await shell.createEntity({ id: "a", content: "text" })
+    const [lost = ""] = await shell.abandon()
+    await shell.start()
+    await shell.advance(20_000)
+    assert.strictEqual((await shell.getEntity("a")).embedding.state, "processing")
+    await shell.drain()
+    assert.deepStrictEqual((await shell.getEntity("a")).embedding, { state: "ready", jobId: lost })
+  })
+
+  it("says that it will never be empty, and ends all the same when the embedder hangs", async () => {
+    const shell = await shellWith({ maxWaiting: 1 })
+    await shell.embedder.hangWhen(() => true)
+    await shell.createEntity({ content: "text" })
+    const error = await rejection(shell.drain(30_000))
+    assert.match(String(error), /still pending|in hand/)
+    await shell.stop()
+    assert.propertyVal(await rejection(shell.listEntities()), "code", "SHELL_STOPPED")
+  })
+
+  it("is found again after a restart where it has a file", async () => {
+    const database = temporaryDatabase()
+    {
+      await using first = await createTestShell({ database })
+      await first.createEntity({ id: "a", content: "text" })
+    }
+    const second = await shellWith({ database })
+    await second.drain()
+    assert.strictEqual((await second.getEntity("a")).embedding.state, "ready")
+  })
+})
