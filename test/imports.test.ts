@@ -27,7 +27,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Search", "Reembedding"],
   ["EntityService"],
   ["DirectorySync"],
-  ["Cli", "Matrix"],
+  ["Cli", "Matrix", "Mcp"],
   ["Shell"],
   ["Testing"],
   ["index", "promise", "testing", "main", "bin"],

@@ -1,6 +1,7 @@
 /** The words of the commands that look after the whole: its state, its safety, its settings, its daemon. */
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
+import { type Role, roles } from "../Domain/Role.js"
 import { json } from "./CommonOptions.js"
 import * as Words from "./Words.js"
 
@@ -74,6 +75,36 @@ export const serve = Words.make(
     examples: [["serve", "the same as `node dist/main.js`"]],
   },
   () => import("./Serve.js"),
+)
+
+export const mcp = Words.make(
+  "mcp",
+  {
+    role: Options.choice("role", roles).pipe(
+      Options.withDescription(
+        "What the assistant may do. public: search and read; trusted: also save and change; owner: also delete (default: trusted).",
+      ),
+      Options.withDefault<Role>("trusted"),
+    ),
+    noWorker: Options.boolean("no-worker").pipe(
+      Options.withDescription(
+        "Leave embedding to the daemon; without this, what is saved is embedded here too.",
+      ),
+    ),
+  },
+  {
+    usage: "mcp",
+    meaning: "Serve an assistant over standard input and output (MCP).",
+    more: [
+      "An assistant starts it itself: tell it this command line. It ends when the assistant hangs up, after what was asked " +
+        "for is done. Logs go to standard error.",
+    ],
+    examples: [
+      ["mcp", "the command of a server in an assistant's settings"],
+      ["mcp --role public --no-worker", "one that may only look, beside a daemon"],
+    ],
+  },
+  () => import("./Mcp.js"),
 )
 
 export const completions = Words.make(

@@ -19,7 +19,7 @@ export const groups = [
   { title: "Jobs", words: [Job.jobs, Job.job, Job.retry, Job.cancel, Job.pause, Job.resume] },
   {
     title: "Care",
-    words: [Care.status, Care.doctor, Care.backup, Care.config, Care.serve, Care.completions],
+    words: [Care.status, Care.doctor, Care.backup, Care.config, Care.serve, Care.mcp, Care.completions],
   },
 ] as const
 

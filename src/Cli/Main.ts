@@ -121,8 +121,9 @@ export const teardown =
     // To be stopped is how a folder is watched no more: nothing was cut off.
     if (command === "sync" && Arguments.isSaid(words, "--watch") && Exit.isInterrupted(exit))
       return onExit(Failure.codes.interrupted)
-    // To be stopped is how a daemon ends well.
-    if (command === "serve" && Exit.isInterrupted(exit)) return onExit(Failure.codes.ok)
+    // To be stopped is how a daemon ends well, and a server for an assistant.
+    if ((command === "serve" || command === "mcp") && Exit.isInterrupted(exit))
+      return onExit(Failure.codes.ok)
     const { code, lines } = Failure.tell(exit, Arguments.isSaid(words, "--verbose", "-v"))
     const [what, ...rest] = lines
     if (what !== undefined) process.stderr.write([`embedbox: ${what}`, ...rest, ""].join("\n"))

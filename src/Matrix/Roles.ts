@@ -2,15 +2,10 @@
  * Who may do what. A role is had by user id, or for all who speak in a room; nobody has one by default, and what people
  * without one say is not even kept. Owners are named one by one: nobody becomes one by being in a room.
  */
+import type { Role } from "../Domain/Role.js"
 import { isRoomId, isUserId } from "./Ids.js"
 
-/** `public` may ask, `trusted` may also save, `owner` may do everything. */
-export type Role = "public" | "trusted" | "owner"
-
-const ranks = { public: 1, trusted: 2, owner: 3 } as const
-
-/** Whether who has the one role may do what takes the other. */
-export const covers = (role: Role, needed: Role): boolean => ranks[role] >= ranks[needed]
+export { covers, type Role } from "../Domain/Role.js"
 
 export interface Roles {
   /** User ids. */

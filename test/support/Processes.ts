@@ -44,7 +44,7 @@ export interface Options {
 }
 
 /** The environment of a test's process: none of the caller's settings, no colours, the fake model. */
-const environment = (env: Options["env"]) => {
+export const environment = (env: Options["env"]) => {
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) =>
