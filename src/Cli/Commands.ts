@@ -7,6 +7,7 @@ import { Access, AskedTag } from "./Access.js"
 import * as Care from "./CareCommands.js"
 import * as Folder from "./FolderCommands.js"
 import * as Globals from "./Globals.js"
+import * as Host from "./HostCommands.js"
 import * as Job from "./JobCommands.js"
 import * as Note from "./NoteCommands.js"
 import * as Search from "./SearchCommands.js"
@@ -21,6 +22,7 @@ export const groups = [
     title: "Care",
     words: [Care.status, Care.doctor, Care.backup, Care.config, Care.serve, Care.mcp, Care.completions],
   },
+  { title: "Programs", words: [Host.codemod] },
 ] as const
 
 const words = [
@@ -29,6 +31,7 @@ const words = [
   ...groups[2].words,
   ...groups[3].words,
   ...groups[4].words,
+  ...groups[5].words,
 ] as const
 
 /** What the commands are called. */

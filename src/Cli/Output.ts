@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 
 export * from "./Output/Care.js"
 export * from "./Output/Folders.js"
+export * from "./Output/Hosts.js"
 export * from "./Output/Jobs.js"
 export * from "./Output/Notes.js"
 

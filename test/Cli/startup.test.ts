@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -12,9 +12,10 @@ const loadedBy = (
   folder: string,
   args: ReadonlyArray<string>,
   env: { readonly [name: string]: string } = {},
+  ends = 0,
 ) =>
   Effect.gen(function* () {
-    const file = join(folder, `${args.join("-")}.txt`)
+    const file = join(folder, `${args[0]}.txt`)
     const { code, stderr } = yield* run("bin.ts", args, {
       env: {
         EMBEDBOX_DATABASE: join(folder, "notes.sqlite"),
@@ -23,7 +24,7 @@ const loadedBy = (
         ...env,
       },
     })
-    assert.strictEqual(code, 0, stderr)
+    assert.strictEqual(code, ends, stderr)
     const text = yield* Effect.promise(() => readFile(file, "utf8"))
     return text.split("\n")
   })
@@ -34,6 +35,8 @@ const services = [
   /mdast/,
   /parcel/,
 ]
+/** What only the command that changes programs needs. */
+const codemod = /ts-morph/
 const database = [/better_sqlite3\.node/]
 
 const has = (loaded: ReadonlyArray<string>, what: RegExp) => loaded.some((one) => what.test(one))
@@ -58,6 +61,10 @@ describe("the start of the command line", { timeout: 120_000 }, () => {
         assert.isFalse(has(help, what), `--help loads ${what}`)
         assert.isFalse(has(status, what), `status loads ${what}`)
       }
+      const program = join(folder, "program.ts")
+      yield* Effect.promise(() => writeFile(program, "shell.createEntity({})"))
+      assert.isTrue(has(yield* loadedBy(folder, ["codemod", "create-entity", program], {}, 4), codemod))
+      for (const loaded of [help, status, question]) assert.isFalse(has(loaded, codemod))
       for (const what of database) {
         assert.isFalse(has(help, what), `--help loads ${what}`)
         assert.isTrue(has(status, what))

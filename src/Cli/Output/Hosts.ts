@@ -1,0 +1,20 @@
+/** Documents for programs that move to Embedbox: see `Output`. */
+import * as Schema from "effect/Schema"
+
+/** Where in a program; lines and columns count from 1. */
+const place = { file: Schema.String, line: Schema.Number, column: Schema.Number }
+
+/** `embedbox codemod`; `changed` are calls that were changed, or would be. */
+export const Codemodded = Schema.Struct({
+  dryRun: Schema.Boolean,
+  files: Schema.Number,
+  changedFiles: Schema.Array(Schema.String),
+  changed: Schema.Array(Schema.Struct({ ...place, to: Schema.Literal("receipt", "sync") })),
+  kept: Schema.Number,
+  reported: Schema.Array(
+    Schema.Struct({ ...place, reasons: Schema.Array(Schema.String), advice: Schema.String }),
+  ),
+  unclear: Schema.Array(Schema.Struct(place)),
+  others: Schema.Number,
+  broken: Schema.Array(Schema.Struct({ file: Schema.String, reason: Schema.String })),
+})
