@@ -258,11 +258,7 @@ export const layerWithoutWorkerFrom = <
   R3 = never,
 >(
   parts: Parts<E1, R1, E2, R2, E3, R3>,
-): Layer.Layer<
-  Foundation | Services,
-  E1 | E2 | E3 | StorageError | Config.InvalidSettings,
-  R1 | R2 | R3
-> =>
+): Layer.Layer<Foundation | Services, E1 | E2 | E3 | StorageError | Config.InvalidSettings, R1 | R2 | R3> =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const settings = parts.settings ?? (yield* Config.load())

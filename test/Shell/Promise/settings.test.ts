@@ -1,3 +1,4 @@
+// @effect-diagnostics processEnv:off
 import { assert, describe, expect, it } from "vitest"
 import * as Effect from "effect/Effect"
 import * as Duration from "effect/Duration"
