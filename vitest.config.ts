@@ -11,7 +11,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "scratchpad/host/*.test.ts"],
     // The native tokenizer and better-sqlite3 want a process of their own, not a thread.
     pool: "forks",
     // Real models and real processes share two cores with everything else.

@@ -1,0 +1,64 @@
+/** The host's own tests. They are the same in every phase of its way to Embedbox, but for what a phase adds. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, expect, it } from "vitest"
+import { type Knowledge, openKnowledge } from "./knowledge.js"
+import { words } from "./words.js"
+
+let folder: string
+let knowledge: Knowledge
+
+const open = () => openKnowledge({ database: join(folder, "knowledge.sqlite"), model: words })
+
+/** The id in an answer. */
+const idIn = (answer: string) => /saved as ([^;]+)/.exec(answer)?.[1] ?? "no id"
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "knowledge-"))
+  knowledge = await open()
+})
+
+afterEach(async () => {
+  await knowledge.close()
+  rmSync(folder, { recursive: true })
+})
+
+it("keeps what it is told", async () => {
+  const id = idIn(await knowledge.say("add Rye bread rests overnight"))
+  expect(await knowledge.say(`show ${id}`)).toBe("Rye bread rests overnight")
+  expect(await knowledge.say("show nothing-of-the-kind")).toBe("there is no nothing-of-the-kind")
+  expect(await knowledge.say("count")).toBe("1 notes")
+})
+
+it("finds it again at once", async () => {
+  const id = idIn(await knowledge.say("add Rye bread rests overnight"))
+  await knowledge.say("add The chain wants oil")
+  expect(await knowledge.say("find rye bread")).toBe(`${id}: Rye bread rests overnight`)
+})
+
+it("tells what else there is on the subject of a note", async () => {
+  const id = idIn(await knowledge.say("add Rye bread rests overnight"))
+  await knowledge.say("add The chain wants oil")
+  expect(await knowledge.say("note Bread of rye flour")).toMatch(
+    new RegExp(`^saved as \\S+; see also ${id}: Rye bread rests overnight$`),
+  )
+})
+
+it("takes many", async () => {
+  expect(await knowledge.importAll(["one", "two", "three"])).toBe(3)
+  expect(await knowledge.say("count")).toBe("3 notes")
+})
+
+it("has everything after a restart", async () => {
+  const id = idIn(await knowledge.say("add Rye bread rests overnight"))
+  await knowledge.close()
+  knowledge = await open()
+  expect(await knowledge.say(`show ${id}`)).toBe("Rye bread rests overnight")
+  expect(await knowledge.say("find bread")).toBe(`${id}: Rye bread rests overnight`)
+})
+
+it("says what can be said", async () => {
+  expect(await knowledge.say("add")).toMatch(/^say: add <text>/)
+  expect(await knowledge.say("bake a cake")).toBe('I do not know "bake"')
+})
