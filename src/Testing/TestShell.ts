@@ -30,6 +30,7 @@ import * as Fake from "../Embedder/Fake.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import * as Shell from "../Shell.js"
 import * as Config from "../Shell/Config.js"
+import * as Logging from "../Shell/Logging.js"
 
 export { advance, drain, settle } from "./Draining.js"
 
@@ -60,7 +61,12 @@ const partsOf = (options: Options) =>
   Effect.map(settingsOf(options), (settings) => {
     const storage = Shell.storage(settings)
     const embedder = Fake.layerWith(options.fake ?? {})
-    return { parts: { settings, storage, embedder }, beside: Layer.merge(storage, embedder) }
+    return {
+      parts: { settings, storage, embedder },
+      beside: Layer.merge(storage, embedder),
+      // Faults on demand are no news to the test.
+      logging: Logging.layer(settings),
+    }
   })
 
 /** What a test's shell serves without its worker. */
@@ -71,7 +77,9 @@ export const layerWith = (
   options: Options,
 ): Layer.Layer<Shell.Shell | Fake.FakeControl | SqlClient.SqlClient, StorageError | Config.InvalidSettings> =>
   Layer.unwrapEffect(
-    Effect.map(partsOf(options), ({ beside, parts }) => Layer.merge(Shell.layerFrom(parts), beside)),
+    Effect.map(partsOf(options), ({ beside, logging, parts }) =>
+      Layer.provide(Layer.merge(Shell.layerFrom(parts), beside), logging),
+    ),
   )
 
 /** Every service and the worker. */
@@ -85,8 +93,8 @@ export const layerWithoutWorkerWith = (
   options: Options,
 ): Layer.Layer<WithoutWorker, StorageError | Config.InvalidSettings> =>
   Layer.unwrapEffect(
-    Effect.map(partsOf(options), ({ beside, parts }) =>
-      Layer.merge(Shell.layerWithoutWorkerFrom(parts), beside),
+    Effect.map(partsOf(options), ({ beside, logging, parts }) =>
+      Layer.provide(Layer.merge(Shell.layerWithoutWorkerFrom(parts), beside), logging),
     ),
   )
 

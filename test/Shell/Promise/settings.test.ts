@@ -1,5 +1,4 @@
-// @effect-diagnostics processEnv:off
-import { assert, describe, expect, it } from "vitest"
+import { assert, describe, expect, it, onTestFinished, vi } from "vitest"
 import * as Effect from "effect/Effect"
 import * as Duration from "effect/Duration"
 import { createShell, InvalidSettingsError, type QueueConfig, type ShellOptions } from "embedbox/promise"
@@ -63,16 +62,13 @@ describe("what a host says of its shell", () => {
   })
 
   it("is not moved by the environment, unless it is handed over; what is said goes before it", async () => {
-    process.env["EMBEDBOX_BATCH_SIZE"] = "3"
-    try {
-      assert.strictEqual((await loaded({ database: ":memory:" })).batchSize, 8)
-      const { batchSize, database } = await loaded({
-        database: ":memory:",
-        environment: { ...process.env, EMBEDBOX_DATABASE: "elsewhere" },
-      })
-      assert.deepStrictEqual([batchSize, database], [3, ":memory:"])
-    } finally {
-      delete process.env["EMBEDBOX_BATCH_SIZE"]
-    }
+    vi.stubEnv("EMBEDBOX_BATCH_SIZE", "3")
+    onTestFinished(() => void vi.unstubAllEnvs())
+    assert.strictEqual((await loaded({ database: ":memory:" })).batchSize, 8)
+    const { batchSize, database } = await loaded({
+      database: ":memory:",
+      environment: { EMBEDBOX_BATCH_SIZE: "3", EMBEDBOX_DATABASE: "elsewhere" },
+    })
+    assert.deepStrictEqual([batchSize, database], [3, ":memory:"])
   })
 })
