@@ -2,7 +2,8 @@
  * A small knowledge shell: it keeps what it is told and finds it again. A chat bot hands it line by line what people
  * write (`add`, `note`, `find`, `show`, `count`), and it answers with a line.
  */
-import { type Model, openEntities } from "./legacy.js"
+import { createShell, EmbedboxError } from "embedbox/promise"
+import type { Model } from "./legacy.js"
 
 /** A shell that is open. */
 export interface Knowledge {
@@ -13,47 +14,68 @@ export interface Knowledge {
   readonly close: () => Promise<void>
 }
 
-/** Where the shell keeps things, and what makes its vectors. */
+/** Where the shell keeps things, and what makes its vectors: Embedbox's own model where nothing is said. */
 export interface Options {
   readonly database: string
-  readonly model: Model
+  readonly model?: Model
 }
 
 const firstLine = (text: string) => text.split("\n", 1)[0] ?? ""
 
 /** Opens the shell. */
 export const openKnowledge = async ({ database, model }: Options): Promise<Knowledge> => {
-  const entities = openEntities(database, model)
+  const entities = await createShell({
+    database,
+    ...(model === undefined
+      ? {}
+      : {
+          embedder: {
+            model: "the host's",
+            dimensions: model.dimensions,
+            generateEmbeddings: model.embed,
+          },
+        }),
+  })
 
   const add = async (content: string) => {
-    const entity = await entities.createEntity({ content })
+    const entity = await entities.createEntitySync({ content })
     return `saved as ${entity.id}`
   }
 
   /** Saves a text and tells what else there is on its subject. */
   const note = async (content: string) => {
-    const entity = await entities.createEntity({ content })
-    const near = await entities.search(entity.content, 2)
-    const other = near.find(({ id }) => id !== entity.id)
+    const entity = await entities.createEntitySync({ content })
+    const near = await entities.search(entity.content, { limit: 2 })
+    const other = near.results.find(({ entityId }) => entityId !== entity.id)
     return other === undefined
       ? `saved as ${entity.id}`
-      : `saved as ${entity.id}; see also ${other.id}: ${firstLine(other.content)}`
+      : `saved as ${entity.id}; see also ${other.entityId}: ${firstLine(other.excerpt)}`
   }
 
   const find = async (question: string) => {
-    const [best] = await entities.search(question, 1)
-    return best === undefined ? "nothing found" : `${best.id}: ${firstLine(best.content)}`
+    const { results } = await entities.search(question, { limit: 1 })
+    const [best] = results
+    return best === undefined ? "nothing found" : `${best.entityId}: ${firstLine(best.excerpt)}`
   }
 
   const show = async (id: string) => {
-    const entity = await entities.getEntity(id)
-    return entity === undefined ? `there is no ${id}` : entity.content
+    try {
+      return (await entities.getEntity(id)).content
+    } catch (error) {
+      if (error instanceof EmbedboxError && error.code === "ENTITY_NOT_FOUND") return `there is no ${id}`
+      throw error
+    }
+  }
+
+  const count = async () => {
+    const { failed, pending, ready } = await entities.indexStatus()
+    return `${ready + pending + failed} notes`
   }
 
   const say = async (line: string) => {
     const [word = "", ...rest] = line.split(" ")
     const text = rest.join(" ").trim()
-    if (word === "count") return `${await entities.countEntities()} notes`
+    if (word === "count") return count()
     if (text === "") return "say: add <text>, note <text>, find <question>, show <id> or count"
     if (word === "add") return add(text)
     if (word === "note") return note(text)
@@ -65,9 +87,9 @@ export const openKnowledge = async ({ database, model }: Options): Promise<Knowl
   return {
     say,
     importAll: async (texts) => {
-      for (const content of texts) await entities.createEntity({ content })
+      for (const content of texts) await entities.createEntitySync({ content })
       return texts.length
     },
-    close: async () => entities.close(),
+    close: () => entities.stop(),
   }
 }

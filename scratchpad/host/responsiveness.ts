@@ -1,5 +1,6 @@
 /**
- * How free the host is while notes are saved: the time of `say("add …")`, and how late the event loop is meanwhile.
+ * How free the host is while notes are saved, before and now: the time of `say("add …")`, and how late the event loop is
+ * meanwhile. Before is `legacy.ts` with the same model, which is the bundled one.
  *
  *     npx tsx scratchpad/host/responsiveness.ts [--notes 30]
  */
@@ -17,8 +18,8 @@ import {
   timed,
   withLoopDelay,
 } from "../bench/support.js"
-import { type Knowledge, openKnowledge } from "./knowledge.js"
-import type { Model } from "./legacy.js"
+import { openKnowledge } from "./knowledge.js"
+import { type Model, openEntities } from "./legacy.js"
 
 const count = argument("notes", 30)
 
@@ -42,13 +43,13 @@ const here = (folder: string) =>
   })
 
 /** Adds note after note, as a chat does. */
-const measure = (name: string, knowledge: Knowledge) =>
+const measure = (name: string, add: (text: string) => Promise<unknown>) =>
   Effect.gen(function* () {
-    yield* Effect.promise(() => knowledge.say("add The model is loaded before the clock starts"))
+    yield* Effect.promise(() => add("The model is loaded before the clock starts"))
     const { max, p99, value } = yield* withLoopDelay(
       Effect.forEach(notes(count), (text) =>
         Effect.zipLeft(
-          Effect.map(timed(Effect.promise(() => knowledge.say(`add ${text}`))), ([ms]) => ms),
+          Effect.map(timed(Effect.promise(() => add(text))), ([ms]) => ms),
           Effect.sleep("5 millis"),
         ),
       ),
@@ -62,9 +63,16 @@ const measure = (name: string, knowledge: Knowledge) =>
 const program = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const model = yield* here(folder)
-  const open = Effect.promise(() => openKnowledge({ database: Path.join(folder, "now.sqlite"), model }))
-  const knowledge = yield* Effect.acquireRelease(open, (opened) => Effect.promise(opened.close))
-  yield* measure("the host", knowledge)
+  const before = yield* Effect.acquireRelease(
+    Effect.sync(() => openEntities(Path.join(folder, "before.sqlite"), model)),
+    (opened) => Effect.sync(() => opened.close()),
+  )
+  yield* measure("before", (content) => before.createEntity({ content }))
+  const knowledge = yield* Effect.acquireRelease(
+    Effect.promise(() => openKnowledge({ database: Path.join(folder, "now.sqlite") })),
+    (opened) => Effect.promise(opened.close),
+  )
+  yield* measure("now   ", (text) => knowledge.say(`add ${text}`))
 })
 
 Effect.runPromise(Effect.scoped(program)).catch((error: unknown) => {
