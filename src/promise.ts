@@ -15,6 +15,8 @@
  * console.log(results.map(({ title }) => title), `${pending} are still being embedded`)
  */
 export { createShell } from "./Shell/Promise.js"
+export { defineEntityType } from "./Shell/Promise/EntityTypes.js"
+export type { AnyEntityType, EntityTypeDefinition, EntityTypeOf } from "./Shell/Promise/EntityTypes.js"
 export {
   AmbiguousEntityIdError,
   EmbedboxError,
@@ -22,6 +24,7 @@ export {
   EntityAlreadyExistsError,
   EntityNotFoundError,
   InternalError,
+  InvalidAdapterError,
   InvalidEntityError,
   InvalidSettingsError,
   JobFailedError,

@@ -8,7 +8,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import { type Entity, EntityId, type EntityInput, isJsonObject, type JsonObject } from "./Entity.js"
+import { EntityId, type EntityInput, isJsonObject, type JsonObject } from "./Entity.js"
 import * as Input from "./EntityInput.js"
 import { InvalidEntity } from "./Errors.js"
 import * as FrontMatter from "./FrontMatter.js"
@@ -29,7 +29,11 @@ export interface Definition<A, I> {
 }
 
 /** The parts of an entity that a value is made from. */
-export type Parts = Pick<Entity, "id" | "content" | "metadata">
+export interface Parts {
+  readonly id: string
+  readonly content: string
+  readonly metadata: { readonly [key: string]: unknown }
+}
 
 /** A type of entity, ready to be registered. */
 export interface EntityAdapter<A> {
@@ -106,9 +110,10 @@ export const make = <A, I>(definition: Definition<A, I>): EntityAdapter<A> & Any
   /** Front matter that only repeats the metadata, as in a file that was imported, is no part of the value's text. */
   const contentOf = ({ content, metadata }: Parts) => {
     const fields = Either.getOrElse(FrontMatter.fieldsOf(content), (): JsonObject => ({}))
+    const known = isJsonObject(metadata) ? metadata : {}
     const repeats = Object.entries(fields).every(
       ([name, value]) =>
-        Object.hasOwn(metadata, name) && canonicalJson(metadata[name] ?? null) === canonicalJson(value),
+        Object.hasOwn(known, name) && canonicalJson(known[name] ?? null) === canonicalJson(value),
     )
     return repeats ? FrontMatter.bodyOf(content) : content
   }

@@ -15,9 +15,11 @@ import * as Option from "effect/Option"
 import type { Entity } from "../Domain/Entity.js"
 import * as Input from "../Domain/EntityInput.js"
 import type { Job, QueueItem as FullQueueItem } from "../Domain/Job.js"
+import type { InvalidAdapter } from "../Domain/Errors.js"
 import type { Embedder } from "../Embedder.js"
 import * as Functions from "../Embedder/Functions.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
+import * as EntityRegistry from "../EntityRegistry.js"
 import { type BulkOutcome as FullBulkOutcome, EntityService } from "../EntityService.js"
 import * as Shell from "../Shell.js"
 import type * as Config from "./Config.js"
@@ -101,6 +103,7 @@ const queueOf = (context: Context.Context<Needed>, call: Edge.Edge<Needed>): Que
 /** The shell over a runtime whose scope it ends. */
 const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, close: () => Promise<void>) => {
   const entities = Context.get(context, EntityService)
+  const registry = Context.get(context, EntityRegistry.EntityRegistry)
   const life = Context.get(context, Life.Life)
   const call: Edge.Edge<Needed> = (effect, options) => edge(() => life.call(Effect.suspend(effect)), options)
   const wait: Edge.Edge<Needed> = (effect, options) => edge(() => life.wait(Effect.suspend(effect)), options)
@@ -176,6 +179,7 @@ const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, clos
     awaitSearchable: (jobId, timeoutMs, options) =>
       wait(() => entities.awaitSearchable(jobId, timeoutMs), options),
     indexStatus: (options) => call(() => entities.indexStatus, options),
+    registerEntityType: (entityType, options) => call(() => registry.register(entityType), options),
     queue: queueOf(context, call),
     start: () => edge(() => life.start),
     stop: () => (stopped ??= stop()),
@@ -216,8 +220,8 @@ export const open = async <R>(
 
 /**
  * Opens a database (it is made, or brought up to date, where needed) and answers the shell on it. It reads and writes at
- * once; `start` begins to embed. Rejects with `InvalidSettingsError`, or with `StorageFailedError` where the
- * database cannot be opened.
+ * once; `start` begins to embed. Rejects with `InvalidSettingsError`, with `InvalidAdapterError` for a
+ * type of entity that does not work, or with `StorageFailedError` where the database cannot be opened.
  *
  * @example
  * import { createShell } from "embedbox/promise"
@@ -234,9 +238,11 @@ export const createShell = async (options: ShellOptions): Promise<Interfaces.She
   const settings = await Edge.run(load(options), options)
   const embedder: Layer.Layer<Embedder> | undefined =
     options.embedder === undefined ? undefined : Functions.layer(options.embedder)
+  const registry: Layer.Layer<EntityRegistry.EntityRegistry, InvalidAdapter> | undefined =
+    options.entityTypes === undefined ? undefined : EntityRegistry.layer(options.entityTypes)
   const { shell } = await open(
     Layer.provideMerge(
-      layerOf(Shell.layerWithoutWorkerFrom({ settings, embedder }), settings),
+      layerOf(Shell.layerWithoutWorkerFrom({ settings, embedder, registry }), settings),
       Logging.layer(settings),
     ),
     options,

@@ -5,6 +5,7 @@
  * and the promise rejects with the signal's own reason, as `fetch` does.
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Errors from "./Errors.js"
@@ -22,6 +23,10 @@ const settle = <A>(exit: Exit.Exit<A, Errors.Failure>, signal: AbortSignal | und
   if (Exit.isInterrupted(exit)) signal?.throwIfAborted()
   throw Errors.ofCause(exit.cause)
 }
+
+/** The value, or its error thrown. */
+export const get = <A>(either: Either.Either<A, Errors.Failure>): A =>
+  Either.getOrThrowWith(either, Errors.ofFailure)
 
 /** Runs an effect that needs nothing. */
 export const run = async <A>(

@@ -20,6 +20,7 @@ export type ErrorFault = "caller" | Typed.Fault
 export type ErrorCode =
   | "INVALID_ENTITY"
   | "INVALID_SETTINGS"
+  | "INVALID_ADAPTER"
   | "ENTITY_NOT_FOUND"
   | "ENTITY_ALREADY_EXISTS"
   | "AMBIGUOUS_ENTITY_ID"
@@ -43,6 +44,20 @@ export type ErrorCode =
 export abstract class EmbedboxError extends Error {
   abstract readonly code: ErrorCode
   abstract readonly fault: ErrorFault
+}
+
+/** A type of entity that a shell was given does not work. */
+export class InvalidAdapterError extends EmbedboxError {
+  override readonly name = "InvalidAdapterError"
+  readonly code = "INVALID_ADAPTER"
+  readonly fault = "caller"
+  readonly entityType: string
+  readonly reason: string
+  constructor(cause: Typed.InvalidAdapter) {
+    super(cause.message, { cause })
+    this.entityType = cause.entityType
+    this.reason = cause.reason
+  }
 }
 
 /** The input was refused before anything was stored. `field` is a path such as `metadata.tags[2]`. */
@@ -235,6 +250,7 @@ export class InternalError extends EmbedboxError {
 export type Failure =
   | InvalidSettings
   | Stopped
+  | Typed.InvalidAdapter
   | Typed.InvalidEntity
   | Typed.QueueFull
   | Typed.EntityNotFound
@@ -251,6 +267,8 @@ export const ofFailure = (failure: Failure): EmbedboxError => {
   switch (failure._tag) {
     case "InvalidEntity":
       return new InvalidEntityError(failure)
+    case "InvalidAdapter":
+      return new InvalidAdapterError(failure)
     case "InvalidSettings":
       return new InvalidSettingsError(failure)
     case "EntityNotFound":

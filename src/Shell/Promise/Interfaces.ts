@@ -9,6 +9,7 @@
 import type { JobStatus, Outcome } from "../../Domain/Job.js"
 import type * as Domain from "../../Domain/Search.js"
 import type { IndexStatus as FullIndexStatus } from "../../EntityService.js"
+import type { AnyEntityType } from "./EntityTypes.js"
 import type { EmbedboxError } from "./Errors.js"
 import type { QueueManagement } from "./QueueManagement.js"
 
@@ -249,6 +250,8 @@ export interface Shell extends AsyncDisposable {
   /** How much of what was saved is found by meaning, and when the rest will be. */
   readonly indexStatus: (options?: CallOptions) => Promise<IndexStatus>
 
+  /** From now on there are entities of this type, as of those that the shell was opened with. */
+  readonly registerEntityType: (entityType: AnyEntityType, options?: CallOptions) => Promise<void>
   /** Care for the queue. */
   readonly queue: QueueManagement
 

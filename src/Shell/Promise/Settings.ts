@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import type { EmbeddingService } from "../../Embedder/Functions.js"
 import * as Config from "../Config.js"
 import * as Values from "../Values.js"
+import type { AnyEntityType } from "./EntityTypes.js"
 
 /** How the queue is worked on: times are milliseconds. */
 export interface QueueConfig {
@@ -32,6 +33,11 @@ export interface ShellOptions extends Partial<{
   readonly database: string
   /** The host's own embedder, in place of `model` and of a server. */
   readonly embedder?: EmbeddingService | undefined
+  /**
+   * The types of entities there are, made with `defineEntityType`; a write of any other is refused. Any type where this
+   * is not given.
+   */
+  readonly entityTypes?: ReadonlyArray<AnyEntityType> | undefined
   /** The model that runs here, in child processes. Default `all-MiniLM-L6-v2`, which ships with the package. */
   readonly model?: Values.ModelName | undefined
   /** Where models are kept. Default `~/.cache/embedbox`. */
@@ -86,7 +92,7 @@ export interface ShellOptions extends Partial<{
 }
 
 /** Options that are no settings. */
-type Other = "embedder" | "environment" | "signal"
+type Other = "embedder" | "entityTypes" | "environment" | "signal"
 
 /** The settings that a host can give. */
 type Given = Exclude<keyof ShellOptions, Other>
@@ -125,7 +131,12 @@ const written: { readonly [Name in Given]: "text" | "milliseconds" } = {
   logLevel: "text",
 }
 
-const others: ReadonlyArray<string> = ["embedder", "environment", "signal"] satisfies ReadonlyArray<Other>
+const others: ReadonlyArray<string> = [
+  "embedder",
+  "entityTypes",
+  "environment",
+  "signal",
+] satisfies ReadonlyArray<Other>
 
 const isGiven = (name: string): name is Given => Object.hasOwn(written, name)
 
