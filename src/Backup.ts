@@ -2,6 +2,12 @@
  * A consistent copy of the database, made while others work on it: SQLite writes one snapshot into a new file and
  * holds up nobody. The copy grows beside its target under another name and gets its own when it is whole and on the
  * disk, so whoever sees the target may trust it; a target that is there already is never replaced.
+ *
+ * @example
+ * import { Backup, Shell } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const copied = Effect.provide(Backup.make("notes-copy.sqlite"), Shell.layerWithoutWorker)
  */
 import * as fs from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"

@@ -4,6 +4,18 @@
  * new version. What file and entity were like when they last agreed is remembered (`Manifest`); all that is decided, is
  * decided by comparing with that. Runs are streams of outcomes, one for each file, because the caller decides what to
  * show and what to add up.
+ *
+ * @example
+ * import { DirectorySync } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * export const imported = Effect.flatMap(DirectorySync.DirectorySync, (folders) =>
+ *   folders.importFolder("/home/anna/notes").pipe(
+ *     Stream.filter((outcome) => outcome._tag === "Saved"),
+ *     Stream.runCount,
+ *   ),
+ * )
  */
 import * as path from "node:path"
 import * as Context from "effect/Context"
@@ -52,6 +64,7 @@ export type { Batch, Counts } from "./DirectorySync/Manifest.js"
 /** What is taken for a note, the preferred first where two files would have the same id. */
 export const extensions = [".md", ".markdown", ".txt"]
 
+/** Imports, exports and keeps in step. */
 export class DirectorySync extends Context.Tag("embedbox/DirectorySync")<
   DirectorySync,
   {
@@ -100,6 +113,7 @@ const layoutOf = ({ entityType = defaultEntityType, types = [] }: FolderOptions)
 const isFileOutcome = (outcome: SyncOutcome): outcome is FileOutcome =>
   outcome._tag === "Saved" || outcome._tag === "Skipped"
 
+/** Makes the service. */
 export const make = Effect.gen(function* () {
   const manifest = Manifest.make(yield* Storage)
   const { exporting, importing, run: sync } = yield* Syncing.make(manifest)
@@ -152,6 +166,7 @@ export const make = Effect.gen(function* () {
   })
 })
 
+/** The service over what it stands on, as a Layer. */
 export const layer: Layer.Layer<
   DirectorySync,
   never,

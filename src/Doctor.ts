@@ -6,6 +6,15 @@
  * A claim whose worker died is no violation, it is what leases are for; `repair` gives it back all the same. Rules in
  * SQL are one statement each and are run aside, since with 50,000 notes (340 MB) SQLite's check of the file takes 0.6 s;
  * what only this program can check goes page by page, 26 ms each, and is what a busy host leaves to the command line.
+ *
+ * @example
+ * import { Doctor, Shell } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const isWell = Effect.gen(function* () {
+ *   const { examine } = yield* Doctor.Doctor
+ *   return Doctor.violationCount(yield* examine) === 0
+ * }).pipe(Effect.provide(Doctor.layer), Effect.provide(Shell.layerWithoutWorker))
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -29,6 +38,7 @@ export {
   violationCount,
 } from "./Doctor/Diagnosis.js"
 
+/** Examines a database, and mends it. */
 export class Doctor extends Context.Tag("embedbox/Doctor")<
   Doctor,
   {
@@ -62,6 +72,7 @@ const unlessDamaged =
         }),
     )
 
+/** Makes the service. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const queue = yield* EmbeddingQueue

@@ -3,6 +3,17 @@
  * window and gives back unit vectors, and it says how to cut what does not fit. That cutting lives here, and not
  * with the callers, because only the model's own tokenizer knows where the window ends, and the tokenizer lives
  * where the model lives (in a child process). A text that is too long is refused, never cut off silently.
+ *
+ * @example
+ * import { Embedder } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const similarity = (one: string, other: string) =>
+ *   Effect.gen(function* () {
+ *     const embedder = yield* Embedder.Embedder
+ *     const [a = new Float32Array(), b = a] = yield* embedder.generateEmbeddings([one, other])
+ *     return a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0) // the cosine: both have length 1
+ *   })
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -10,6 +21,7 @@ import type { Passage, Piece } from "./Domain/Chunk.js"
 import type { EmbeddingError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
 
+/** Whatever makes vectors from text. */
 export class Embedder extends Context.Tag("embedbox/Embedder")<
   Embedder,
   {

@@ -6,6 +6,17 @@
  * one-writer transactions. So any number of processes may work on one file, a late worker can do no harm, and nothing
  * depends on timers being right. The queue is generic over what it boxes: it knows a Schema and a key, nothing of
  * embeddings.
+ *
+ * @example
+ * import { EmbeddingQueue } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const tidied = Effect.gen(function* () {
+ *   const queue = yield* EmbeddingQueue.EmbeddingQueue
+ *   yield* queue.retryFailed({ fault: "item" })
+ *   yield* queue.cleanup(7 * 24 * 60 * 60 * 1000) // receipts older than a week
+ *   return yield* queue.getStats // { pending, processing, failed, completed }
+ * })
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -61,6 +72,7 @@ import * as Step from "./Storage/Step.js"
 export type { EnqueueOptions, Entry } from "./EmbeddingQueue/Entering.js"
 export { defaultMaxRetries } from "./EmbeddingQueue/Entering.js"
 
+/** Which live boxes are read. */
 export interface LivePage {
   /** Only these types; all when empty. */
   readonly entityTypes: ReadonlyArray<string>
@@ -69,6 +81,7 @@ export interface LivePage {
   readonly limit: number
 }
 
+/** What a queue does. Times are milliseconds. */
 export interface Queue<A> {
   /**
    * Boxes `content`. A pending or failed box of the same key is superseded: the new one takes its place in line,
@@ -204,6 +217,7 @@ export interface Queue<A> {
 /** The queue of entities. */
 export class EmbeddingQueue extends Context.Tag("embedbox/EmbeddingQueue")<EmbeddingQueue, Queue<Entity>>() {}
 
+/** How a queue keeps its jobs. */
 export interface Options {
   /** How long a claim is good without a heartbeat, in milliseconds. */
   readonly leaseMillis: number
@@ -213,6 +227,7 @@ export interface Options {
   readonly maxWaiting: number
 }
 
+/** What holds where nobody says otherwise. */
 export const defaults: Options = {
   leaseMillis: 30_000,
   backoff: Backoff.standard,

@@ -4,6 +4,12 @@
  * for what other processes enqueued, and in between sleeps no longer than until the next job is due. Its heart
  * beats in another fiber, so that a long embedding never loses its lease. When its scope closes it stops claiming,
  * lets what is in hand finish within the drain time, and gives the rest back; it is built last and ends first.
+ *
+ * @example
+ * import { EmbeddingWorker } from "embedbox"
+ *
+ * // Beside `Shell.layerWithoutWorkerWith(settings)`, for a worker of one's own.
+ * export const gentle = EmbeddingWorker.layerWith({ batchSize: 1, concurrency: 1, drainTimeout: "30 seconds" })
  */
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
@@ -34,6 +40,7 @@ import * as Reporting from "./EmbeddingWorker/Reporting.js"
 import type { EntityRepository } from "./EntityRepository.js"
 import type { Storage } from "./Storage.js"
 
+/** How a worker works. */
 export interface Settings {
   /** How often to look for what other processes enqueued. */
   readonly pollInterval: Duration.DurationInput
@@ -68,6 +75,7 @@ export interface WorkerStatus extends WorkerReport {
   readonly lastBeat: number
 }
 
+/** The worker, as it runs. */
 export class EmbeddingWorker extends Context.Tag("embedbox/EmbeddingWorker")<
   EmbeddingWorker,
   { readonly status: Effect.Effect<WorkerStatus> }
@@ -86,6 +94,7 @@ const batchLength = 65_536
 /** How long the loop rests after a failure of the database, so that it does not spin on it. */
 const cooldown = Duration.seconds(1)
 
+/** Begins a worker, in the scope of the caller. */
 export const make = (
   given: Partial<Settings> = {},
 ): Effect.Effect<
@@ -298,6 +307,7 @@ export const make = (
     return EmbeddingWorker.of({ status })
   })
 
+/** A worker with other settings than the defaults, for as long as the Layer stands. */
 export const layerWith = (
   settings: Partial<Settings>,
 ): Layer.Layer<EmbeddingWorker, never, EmbeddingQueue | EntityRepository | Chunker | Embedder | Storage> =>

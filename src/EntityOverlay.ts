@@ -2,6 +2,16 @@
  * Reading while boxed: the live box of an entity if there is one, else its stored row. The box is always asked
  * first. Between the two questions a worker may store the box, and then the row that is read second is the same
  * version or a newer one; the other way round an entity could be missed altogether.
+ *
+ * @example
+ * import { EntityOverlay } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const newest = (entityId: string) =>
+ *   Effect.gen(function* () {
+ *     const overlay = yield* EntityOverlay.EntityOverlay
+ *     return yield* overlay.find(yield* overlay.resolve(entityId))
+ *   })
  */
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
@@ -30,6 +40,7 @@ export interface Layered {
   readonly stored: Option.Option<StoredEntity>
 }
 
+/** Reads the newest version of entities, boxed or stored. */
 export class EntityOverlay extends Context.Tag("embedbox/EntityOverlay")<
   EntityOverlay,
   {
@@ -84,6 +95,7 @@ const byKey = <A>(all: ReadonlyArray<Readable<A>>, key: (one: A) => EntityKey) =
 /** The order in which SQLite keeps keys. */
 const compareText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
+/** Makes the service. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const queue = yield* EmbeddingQueue
@@ -198,5 +210,6 @@ export const make = Effect.gen(function* () {
   return EntityOverlay.of({ layersOf, find, resolve, page })
 })
 
+/** The service over what it stands on, as a Layer. */
 export const layer: Layer.Layer<EntityOverlay, never, Storage | EmbeddingQueue | EntityRepository> =
   Layer.effect(EntityOverlay, make)

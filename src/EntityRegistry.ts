@@ -10,6 +10,7 @@ import type { EntityType } from "./Domain/Entity.js"
 import type { AnyAdapter, Parts } from "./Domain/EntityAdapter.js"
 import { InvalidAdapter, InvalidEntity } from "./Domain/Errors.js"
 
+/** The types of entities that are known. */
 export class EntityRegistry extends Context.Tag("embedbox/EntityRegistry")<
   EntityRegistry,
   {
@@ -61,7 +62,15 @@ const make = (adapters: ReadonlyArray<AnyAdapter>, isOpen: boolean) =>
  * Only these types, and what is registered later.
  *
  * @example
- * const MyShell = Shell.layerFrom({ registry: EntityRegistry.layer([Person, Place]) })
+ * import { EntityAdapter, EntityRegistry, Shell } from "embedbox"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Person = EntityAdapter.make({
+ *   entityType: "person",
+ *   schema: Schema.Struct({ id: Schema.String, name: Schema.String, content: Schema.String }),
+ * })
+ *
+ * export const MyShell = Shell.layerFrom({ registry: EntityRegistry.layer([Person]) })
  */
 export const layer = (adapters: ReadonlyArray<AnyAdapter>): Layer.Layer<EntityRegistry, InvalidAdapter> =>
   Layer.effect(EntityRegistry, make(adapters, false))

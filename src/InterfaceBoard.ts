@@ -2,6 +2,15 @@
  * The notice board of interfaces, as the queue has one for workers: each that lives on a connection of its own says how
  * it stands, so that `embedbox status` in any process can tell a quiet chat from a bot that was locked out. A row
  * outlives a process that was killed; readers leave out what is certainly dead.
+ *
+ * @example
+ * import { InterfaceBoard } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const connected = Effect.gen(function* () {
+ *   const board = yield* InterfaceBoard.InterfaceBoard
+ *   return (yield* board.notices).map(({ name, state }) => `${name}: ${state}`)
+ * })
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -29,6 +38,7 @@ const longestReason = 500
 /** How long a process that ends waits for the database to take its name off. */
 const goodbye = "1 second"
 
+/** The board. */
 export class InterfaceBoard extends Context.Tag("embedbox/InterfaceBoard")<
   InterfaceBoard,
   {
@@ -42,6 +52,7 @@ export class InterfaceBoard extends Context.Tag("embedbox/InterfaceBoard")<
 const { alive: _, ...columns } = InterfaceNotice.fields
 const decode = Schema.decodeUnknown(Schema.Array(Schema.Struct(columns)))
 
+/** Makes the service. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const owner = yield* Owner.make
@@ -102,4 +113,5 @@ export const make = Effect.gen(function* () {
   return InterfaceBoard.of({ report, notices })
 })
 
+/** The service over what it stands on, as a Layer. */
 export const layer: Layer.Layer<InterfaceBoard, never, Storage> = Layer.scoped(InterfaceBoard, make)

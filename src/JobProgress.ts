@@ -2,6 +2,18 @@
  * Follows a set of jobs to their end, whoever works on them. What this process ends is heard at once; what another
  * process ends is found by asking, oldest first and a few at a time, because jobs end about in the order in which
  * they were entered and nobody wants to ask for 100,000 of them at every tick.
+ *
+ * @example
+ * import { EntityService, JobProgress } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const savedAndEmbedded = (contents: ReadonlyArray<string>) =>
+ *   Effect.gen(function* () {
+ *     const entities = yield* EntityService.EntityService
+ *     const tracker = yield* JobProgress.make()
+ *     for (const content of contents) yield* tracker.add((yield* entities.createEntity({ content })).jobId)
+ *     return yield* tracker.finished // those that failed
+ *   }).pipe(Effect.scoped)
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -2,6 +2,11 @@
  * The queue's housekeeping, each duty on its own schedule: receipts of long completed jobs go, jobs whose worker
  * died come back. It is apart from the worker because any process may do it, with or without a model, and because
  * it must go on while every hand of the worker is busy.
+ *
+ * @example
+ * import { Maintenance } from "embedbox"
+ *
+ * export const keepsReceiptsForAMonth = Maintenance.layerWith({ cleanupAge: "30 days" })
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -11,6 +16,7 @@ import * as Schedule from "effect/Schedule"
 import type { StorageError } from "./Domain/Errors.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 
+/** How often what is done. */
 export interface Settings {
   /** How often receipts are cleaned up. */
   readonly cleanupInterval: Duration.DurationInput
@@ -43,6 +49,7 @@ const onSchedule = (
     Effect.forkScoped,
   )
 
+/** Housekeeping with other settings than the defaults, for as long as the Layer stands. */
 export const layerWith = (given: Partial<Settings>): Layer.Layer<never, never, EmbeddingQueue> =>
   Layer.scopedDiscard(
     Effect.gen(function* () {

@@ -5,6 +5,22 @@
  * the transaction that makes it true. So the bot may be killed between any two steps and goes on where it was: nothing
  * that was heard is lost, and nothing is done or said twice. While embedding is slow, or impossible, it answers at once
  * all the same: an answer needs the database only, and is changed when the embedding is there.
+ *
+ * @example
+ * import { Matrix, Shell } from "embedbox"
+ * import * as Layer from "effect/Layer"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * const bot = Matrix.layer({
+ *   ...Matrix.defaults,
+ *   homeserver: "https://matrix.example.org",
+ *   userId: "@notes:example.org",
+ *   credentials: { _tag: "Password", password: Redacted.make("its password") },
+ *   roles: { owners: ["@anna:example.org"], trusted: [], public: [] },
+ *   importDir: undefined,
+ * })
+ *
+ * export const MyShell = Layer.provideMerge(bot, Shell.layer)
  */
 import * as RateLimiter from "@effect/experimental/RateLimiter"
 import * as Context from "effect/Context"
@@ -39,6 +55,7 @@ import * as Session from "./Matrix/Session.js"
 import * as SyncLoop from "./Matrix/SyncLoop.js"
 import type { Storage } from "./Storage.js"
 
+/** How the bot is signed in, whom it obeys, and how fast. */
 export interface Settings {
   /** Where the client-server API is, such as `https://matrix.example.org`. */
   readonly homeserver: string
@@ -62,6 +79,7 @@ export const defaults: Pick<Settings, "commands" | "sending" | "following" | "li
   listening: { wait: Duration.seconds(30) },
 }
 
+/** The bot, as it runs. */
 export class MatrixInterface extends Context.Tag("embedbox/Matrix/MatrixInterface")<
   MatrixInterface,
   {

@@ -3,6 +3,15 @@
  * another is configured than the one whose vectors are there, search and new notes go on with the old one, until
  * `Reembedding` has built the vectors of the new one beside it. So a change of a setting loses nothing, and costs nothing
  * until somebody asks for it.
+ *
+ * @example
+ * import { Models } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const isChangeOfModelDue = Effect.gen(function* () {
+ *   const models = yield* Models.Models
+ *   return (yield* models.searched) !== models.configured.fingerprint
+ * })
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,6 +30,7 @@ export class FormerModels extends Context.Reference<FormerModels>()("embedbox/Fo
   }),
 }) {}
 
+/** Which vectors are searched, and who makes such. */
 export class Models extends Context.Tag("embedbox/Models")<
   Models,
   {
@@ -33,6 +43,7 @@ export class Models extends Context.Tag("embedbox/Models")<
   }
 >() {}
 
+/** Makes the service. */
 export const make = Effect.gen(function* () {
   const configured = yield* Embedder
   const repository = yield* EntityRepository
@@ -67,4 +78,5 @@ export const make = Effect.gen(function* () {
   return Models.of({ configured, searched, active })
 })
 
+/** The service over what it stands on, as a Layer. */
 export const layer: Layer.Layer<Models, never, Embedder | EntityRepository> = Layer.effect(Models, make)

@@ -3,6 +3,17 @@
  * those that are searched, and when no entity lacks them any more, one write lets them be searched; only then the old
  * ones go. What is stored meanwhile is found by the old model and gets its new vectors in the next round. It may be
  * stopped at any moment, by a crash too: what is built stays, and whoever begins again goes on there.
+ *
+ * @example
+ * import { Reembedding } from "embedbox"
+ * import * as Console from "effect/Console"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const change = Effect.gen(function* () {
+ *   const { plan, run } = yield* Reembedding.Reembedding
+ *   yield* Console.log(`${(yield* plan).entities} entities are embedded anew`)
+ *   return yield* run(({ done, total }) => Console.log(`${done} of ${total}`))
+ * })
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -60,6 +71,7 @@ export interface Outcome {
   readonly dropped: number
 }
 
+/** Changes over from the vectors that are searched to those of the configured model. */
 export class Reembedding extends Context.Tag("embedbox/Reembedding")<
   Reembedding,
   {
@@ -89,6 +101,7 @@ const charactersPerToken = 4
 
 const start = ["", ""] as const
 
+/** Makes the service. */
 export const make = Effect.gen(function* () {
   const chunker = yield* Chunker
   const models = yield* Models
@@ -226,5 +239,6 @@ export const make = Effect.gen(function* () {
   return Reembedding.of({ plan, run })
 })
 
+/** The service over what it stands on, as a Layer. */
 export const layer: Layer.Layer<Reembedding, never, Chunker | Models | EmbeddingQueue | EntityRepository> =
   Layer.effect(Reembedding, make)

@@ -237,7 +237,9 @@ export interface Parts<E1, R1, E2, R2, E3, R3> {
  * that it does not bring are those of the environment.
  *
  * @example
- * const MyShell = Shell.layerFrom({ embedder: Layer.succeed(Embedder.Embedder, mine) })
+ * import { FakeEmbedder, Shell } from "embedbox"
+ *
+ * export const MyShell = Shell.layerFrom({ embedder: FakeEmbedder.layerWith({ dimensions: 384 }) })
  */
 export const layerFrom = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
   parts: Parts<E1, R1, E2, R2, E3, R3>,

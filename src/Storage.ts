@@ -4,6 +4,22 @@
  * resumed; low-level errors become one typed `StorageError` at this border; an event is told to the world only
  * after the commit that made it true; and a cheap counter tells when another process has written. Repositories
  * write SQL with `sql` inside `read` or `write` and know nothing of locks.
+ *
+ * @example
+ * import { EntityService, Storage } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * // The host's row and the entity are written together, or neither is.
+ * export const ordered = (content: string) =>
+ *   Effect.gen(function* () {
+ *     const { sql, write } = yield* Storage.Storage
+ *     const entities = yield* EntityService.EntityService
+ *     return yield* write(
+ *       Effect.tap(entities.createEntity({ content }), ({ entityId }) =>
+ *         sql`INSERT INTO orders (entity_id) VALUES (${entityId})`,
+ *       ),
+ *     )
+ *   })
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -35,6 +51,7 @@ export interface StatementBuilder {
   readonly literal: (sql: string) => SqlStatement.Fragment
 }
 
+/** The database. */
 export class Storage extends Context.Tag("embedbox/Storage")<
   Storage,
   {

@@ -30,6 +30,7 @@ export interface FolderOptions {
   readonly extensions?: ReadonlyArray<string> | undefined
 }
 
+/** How a folder is imported. */
 export interface ImportOptions extends FolderOptions {
   /** What to do about entities that exist: make them equal to their file (the default), or leave them. */
   readonly existing?: "replace" | "keep" | undefined

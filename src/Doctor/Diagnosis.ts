@@ -31,6 +31,7 @@ export const Check = Schema.Struct({
 })
 export interface Check extends Schema.Schema.Type<typeof Check> {}
 
+/** What every check found. */
 export const Diagnosis = Schema.Struct({ checks: Schema.Array(Check) })
 export interface Diagnosis extends Schema.Schema.Type<typeof Diagnosis> {}
 

@@ -2,6 +2,13 @@
  * What a user saves. The input is checked by hand-written guards inside Schemas rather than by structure alone,
  * because the errors must name the field (`metadata.tags[2]`) and hostile values (cycles, accessors, lone
  * surrogates, five megabytes) must be refused before anything walks into them.
+ *
+ * @example
+ * import { Entity } from "embedbox"
+ * import * as Schema from "effect/Schema"
+ *
+ * export const decode = Schema.decodeUnknown(Entity.Entity)
+ * export const key = { entityType: Entity.EntityType.make("note"), entityId: Entity.EntityId.make("bread") }
  */
 import * as Schema from "effect/Schema"
 
@@ -47,6 +54,7 @@ export type Json = string | number | boolean | null | ReadonlyArray<Json> | { re
 /** A JSON object: what metadata is. */
 export type JsonObject = { readonly [key: string]: Json }
 
+/** Where a value is not JSON, and why. */
 export interface JsonFlaw {
   readonly path: string
   readonly reason: string
@@ -100,6 +108,7 @@ export const findJsonFlaw = (value: unknown, path: string): JsonFlaw | undefined
   return walk(value, path, 0)
 }
 
+/** Whether it is a JSON object, down to its leaves. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" &&
   value !== null &&
@@ -144,6 +153,7 @@ export interface EntityPatch {
   readonly metadata?: { readonly [key: string]: unknown } | undefined
 }
 
+/** The key of an entity. */
 export const keyOf = (entity: Entity): EntityKey => ({ entityType: entity.entityType, entityId: entity.id })
 
 /** A key as one text that no other key has: for maps. */

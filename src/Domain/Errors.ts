@@ -1,6 +1,16 @@
 /**
  * Every error a caller can meet, as data. Those of the embedding path say whose fault they are, because
  * that decides who pays: only `item` faults spend an attempt; `provider` and `host` faults cost a job nothing.
+ *
+ * @example
+ * import { EntityService, Errors } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const saved = (id: string, content: string) =>
+ *   Effect.flatMap(EntityService.EntityService, (entities) => entities.createEntity({ id, content })).pipe(
+ *     Effect.catchTag("EntityAlreadyExists", ({ entityId }) => Effect.succeed({ entityId, jobId: undefined })),
+ *     Effect.mapError((error) => (error instanceof Errors.StorageError ? "try again" : error.message)),
+ *   )
  */
 import * as Schema from "effect/Schema"
 

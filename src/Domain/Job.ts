@@ -1,11 +1,19 @@
 /**
  * A box seen as work. One shape serves the queue, the receipts and the readers; the boxed entity is beside it,
  * because a completed job has let go of its content and keeps only its receipt.
+ *
+ * @example
+ * import { Job } from "embedbox"
+ * import * as Schema from "effect/Schema"
+ *
+ * export const isEnded = (job: Job.Job) => job.status === "completed" || job.status === "failed"
+ * export const decode = Schema.decodeUnknown(Job.JobId)
  */
 import * as Schema from "effect/Schema"
 import { EntityId, type EntityKey, EntityType, Millis } from "./Entity.js"
 import { Fault } from "./Errors.js"
 
+/** The id of a job: what a receipt bears. */
 export const JobId = Schema.NonEmptyString.pipe(Schema.brand("JobId"))
 export type JobId = typeof JobId.Type
 
@@ -13,6 +21,7 @@ export type JobId = typeof JobId.Type
 export const AttemptToken = Schema.NonEmptyString.pipe(Schema.brand("AttemptToken"))
 export type AttemptToken = typeof AttemptToken.Type
 
+/** How a job stands: see the queue's comment for its way. */
 export const JobStatus = Schema.Literal("pending", "processing", "completed", "failed")
 export type JobStatus = typeof JobStatus.Type
 

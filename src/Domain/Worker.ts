@@ -1,6 +1,17 @@
 /**
  * What a worker tells of itself, for people and for other processes. Nothing is decided by it: who may take a job is
  * settled by tokens and leases alone, so a report that is late or missing costs only knowledge.
+ *
+ * @example
+ * import { EmbeddingQueue, type Worker } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ *
+ * const sentence = ({ host, inHand, pid }: Worker.Worker) => `${host}:${pid} has ${inHand} jobs in hand`
+ *
+ * export const whoWorks = Effect.gen(function* () {
+ *   const queue = yield* EmbeddingQueue.EmbeddingQueue
+ *   return (yield* queue.workers).map(sentence)
+ * })
  */
 import * as Schema from "effect/Schema"
 import { Millis } from "./Entity.js"

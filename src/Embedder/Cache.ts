@@ -3,6 +3,15 @@
  * fingerprint and hash of the text; what is in nobody's cache but on its way is waited for, so that several notes of the
  * same text cost one inference, however they are spread over batches. It is a help and never a hindrance: a database
  * that is in trouble only means that texts are embedded, and a vector that is damaged is made anew.
+ *
+ * @example
+ * import { EmbedderCache, FakeEmbedder, Sqlite } from "embedbox"
+ * import * as Layer from "effect/Layer"
+ *
+ * export const cached = EmbedderCache.layer(20_000).pipe(
+ *   Layer.provide(FakeEmbedder.layer),
+ *   Layer.provide(Sqlite.layer({ filename: "notes.sqlite" })),
+ * )
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"

@@ -3,6 +3,16 @@
  * Its vectors are sums of one pseudo-random direction per word, so texts that share words are near each other and search
  * can be tested in earnest. What makes it worth having is the other half: through `FakeControl` it fails, hangs and
  * answers with wrong shapes on demand, as real providers do when nobody is looking.
+ *
+ * @example
+ * import { FakeEmbedder, Faults } from "embedbox/testing"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const poisoned = Effect.gen(function* () {
+ *   const fake = yield* FakeEmbedder.FakeControl
+ *   yield* fake.failWhen((text) => text.includes("poison"), Faults.item())
+ *   return yield* fake.counters
+ * }).pipe(Effect.provide(FakeEmbedder.layer))
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -2,6 +2,13 @@
  * The embedder that runs real models: fastembed, in processes of its own, so that the event loop of whoever saves notes
  * stays free. Here the service's promises are kept: texts are handed out in bounded messages over all processes, what
  * comes back is checked before anybody sees it, and text that surely fits is not sent away to be measured.
+ *
+ * @example
+ * import { FastEmbed, Shell } from "embedbox"
+ *
+ * export const MyShell = Shell.layerFrom({
+ *   embedder: FastEmbed.layer({ model: "bge-small-en-v1.5", cacheDir: "/var/cache/embedbox" }),
+ * })
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -3,6 +3,22 @@
  * go in real batches, several in flight; a batch that is too large for the provider is halved; short waits that it asks
  * for are waited here, longer ones are told to the worker, who stops asking until then. The model's tokenizer is not at
  * hand, so text is cut by an estimate.
+ *
+ * @example
+ * import { HttpEmbedder, Shell } from "embedbox"
+ * import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+ * import * as Layer from "effect/Layer"
+ *
+ * const ollama = HttpEmbedder.layer({
+ *   url: "http://localhost:11434/v1",
+ *   model: "nomic-embed-text",
+ *   dimensions: 768,
+ *   window: 2048,
+ *   batchSize: 32,
+ *   concurrency: 4,
+ * })
+ *
+ * export const MyShell = Shell.layerFrom({ embedder: Layer.provide(ollama, FetchHttpClient.layer) })
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
@@ -66,6 +82,7 @@ const endpointOf = (url: string): string => {
   return base.endsWith("/embeddings") ? base : `${base}/embeddings`
 }
 
+/** Makes the embedder. */
 export const make = (
   options: Options,
 ): Effect.Effect<typeof Embedder.Service, never, HttpClient.HttpClient> =>

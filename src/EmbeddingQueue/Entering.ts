@@ -26,6 +26,7 @@ import type { Announce, Transitions } from "./Transitions.js"
 /** Attempts beyond the first, where the caller does not say. */
 export const defaultMaxRetries = 3
 
+/** What a writer may say about a job. */
 export interface EnqueueOptions {
   /** The higher number goes first. Default 0. */
   readonly priority?: number | undefined

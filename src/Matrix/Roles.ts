@@ -7,6 +7,7 @@ import { isRoomId, isUserId } from "./Ids.js"
 
 export { covers, type Role } from "../Domain/Role.js"
 
+/** Who may do what. */
 export interface Roles {
   /** User ids. */
   readonly owners: ReadonlyArray<string>

@@ -3,6 +3,16 @@
  * the error for a bad one and the table in the README are all made from that data, so they cannot disagree. Defaults
  * are written as a user would write them and go through the same parsers. An empty variable counts as not set,
  * because compose files and CI systems set empty ones.
+ *
+ * @example
+ * import { Config, Shell } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * // The environment goes before these defaults.
+ * export const MyShell = Layer.unwrapEffect(
+ *   Effect.map(Config.load({ database: "notes.sqlite", batchSize: "16" }), Shell.layerWith),
+ * )
  */
 import { homedir } from "node:os"
 import * as Config from "effect/Config"

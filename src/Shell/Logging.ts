@@ -1,6 +1,17 @@
 /**
  * Logs, structured, on standard error only: standard output belongs to what a command answers. The format follows the
  * reader: a person at a terminal gets colours, a log collector gets one `logfmt` or JSON line per event.
+ *
+ * @example
+ * import { Config, Logging, Shell } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * export const MyShell = Layer.unwrapEffect(
+ *   Effect.map(Config.load({ logFormat: "json" }), (settings) =>
+ *     Layer.provideMerge(Shell.layerWith(settings), Logging.layer(settings)),
+ *   ),
+ * )
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"

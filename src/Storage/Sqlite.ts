@@ -2,6 +2,15 @@
  * `Storage` on SQLite. `layer` opens a file and is the only user of its connection, which is what lets it be fair,
  * begin transactions with the write lock, and fail safely; use it, and share its `SqlClient`, wherever you can: two
  * clients on one file in one process only wait for each other. `layerClient` is for a host that must bring its own.
+ *
+ * @example
+ * import { Shell, Sqlite } from "embedbox"
+ * import * as Layer from "effect/Layer"
+ *
+ * const storage = Sqlite.layer({ filename: "notes.sqlite", busyBudget: "2 seconds" })
+ *
+ * // Serves the `SqlClient` too, for the host's own tables.
+ * export const MyShell = Layer.merge(Shell.layerFrom({ storage }), storage)
  */
 import { resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"

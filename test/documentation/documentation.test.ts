@@ -1,0 +1,84 @@
+/**
+ * What hosts are told is held against what is true: every export of the entry points says what it is, every module has an
+ * example, and every example compiles, as do the code blocks of the README.
+ */
+import { describe, expect, it } from "vitest"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import ts from "typescript"
+import { examplesIn, exportsOf, programOf, root } from "./Program.js"
+
+/** Files whose exports still owe a word. It only gets shorter: who is done is to be taken off. */
+const owing = new Set([
+  "src/Chunker.ts",
+  "src/EntityRepository.ts",
+  "src/EntityService.ts",
+  "src/EntityService/Jobs.ts",
+  "src/Search.ts",
+  "src/VectorIndex.ts",
+])
+
+const program = programOf()
+const exported = exportsOf(program)
+
+const sources = Fs.readdirSync(Path.join(root, "src"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => Path.join("src", name))
+
+const examples = new Map(
+  sources.map((file) => [file, examplesIn(Fs.readFileSync(Path.join(root, file), "utf8"))]),
+)
+
+/** What the compiler says of these texts, each with the line that it does not like. */
+const flawsOf = (texts: ReadonlyMap<string, string>) => {
+  const virtual = new Map(
+    [...texts].map(([name, text]) => [
+      Path.join(root, "scratchpad", `${name.replaceAll(/[^a-zA-Z0-9]+/g, "-")}.example.ts`),
+      // Each is a module, whether it imports anything or not.
+      `${text}\nexport {}\n`,
+    ]),
+  )
+  const compiled = programOf(virtual)
+  return [...virtual].flatMap(([file, text]) => {
+    const source = compiled.getSourceFile(file)
+    return [...compiled.getSyntacticDiagnostics(source), ...compiled.getSemanticDiagnostics(source)].map(
+      ({ messageText, start = 0 }) =>
+        `${Path.basename(file)}: ${ts.flattenDiagnosticMessageText(messageText, "\n")} at ${
+          text.slice(start).split("\n")[0]
+        }`,
+    )
+  })
+}
+
+describe("the documentation", () => {
+  it("has a word for every export", () => {
+    const checker = program.getTypeChecker()
+    const silent = exported.filter(
+      ({ isModule, symbol }) => !isModule && symbol.getDocumentationComment(checker).length === 0,
+    )
+    expect(exported.length).toBeGreaterThan(200)
+    expect(
+      silent.filter(({ file }) => !owing.has(file)).map(({ file, name }) => `${name} (${file})`),
+    ).toEqual([])
+    expect([...owing].filter((file) => !silent.some((one) => one.file === file))).toEqual([])
+  })
+
+  it("has an example for every module", () => {
+    const without = exported.filter(
+      ({ file, isModule }) => isModule && (examples.get(file) ?? []).length === 0,
+    )
+    expect(without.filter(({ file }) => !owing.has(file)).map(({ name }) => name)).toEqual([])
+  })
+
+  it("compiles, every example and every code block of it", () => {
+    const texts = new Map(
+      [...examples].flatMap(([file, found]) => found.map((text, at) => [`${file} ${at}`, text] as const)),
+    )
+    const blocks = Fs.readFileSync(Path.join(root, "README.md"), "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm)
+    for (const [at, [, text = ""]] of [...blocks].entries()) texts.set(`README ${at}`, text)
+    expect(texts.size).toBeGreaterThan(10)
+    expect(flawsOf(texts)).toEqual([])
+    // That it would be seen.
+    expect(flawsOf(new Map([["wrong", 'import { nothing } from "embedbox/promise"']]))).toHaveLength(1)
+  })
+})
