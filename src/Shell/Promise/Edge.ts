@@ -33,7 +33,6 @@ export const run = async <A>(
   effect: Effect.Effect<A, Errors.Failure>,
   { signal }: CallOptions = {},
 ): Promise<A> => {
-  signal?.throwIfAborted()
   return settle(await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal }), signal)
 }
 
@@ -41,7 +40,6 @@ export const run = async <A>(
 export const make = <R>(runtime: Runtime.Runtime<R>): Edge<R> => {
   const runExit = Runtime.runPromiseExit(runtime)
   return async (effect, { signal } = {}) => {
-    signal?.throwIfAborted()
     const exit = await runExit(Effect.suspend(effect), signal === undefined ? {} : { signal })
     return settle(exit, signal)
   }

@@ -194,6 +194,10 @@ describe("a signal", () => {
     const signal = AbortSignal.abort(reason)
     assert.strictEqual(await rejection(shell.createEntity({ id: "a", content: "x" }, { signal })), reason)
     assert.deepStrictEqual(await shell.listEntities(), [])
+    await shell.createEntity({ id: "kept", content: "x" })
+    assert.strictEqual(await rejection(shell.deleteEntity("kept", "base", { signal })), reason)
+    assert.strictEqual(await rejection(shell.queue.pause({ signal })), reason)
+    assert.strictEqual((await shell.getEntity("kept")).content, "x")
     assert.strictEqual(
       await rejection(createShell({ database: ":memory:", model: "fake", logLevel: "none", signal })),
       reason,
