@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { temporaryFolder } from "./support.js"
-import { run } from "./support/Processes.js"
+import { type Program, run } from "./support/Processes.js"
 
 const preload = new URL("./support/loads.mjs", import.meta.url).href
 
 /** What importing it loads. */
-const loadedBy = (entry: string) =>
+const loadedBy = (entry: Program) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
     const file = join(folder, "loads.txt")
@@ -28,7 +28,7 @@ const loadedBy = (entry: string) =>
   })
 
 describe("an entry point", { timeout: 120_000 }, () => {
-  for (const entry of ["index.ts", "promise.ts", "testing.ts"]) {
+  for (const entry of ["index.ts", "promise.ts", "testing.ts"] satisfies ReadonlyArray<Program>) {
     it.scoped(`${entry} is imported for nothing`, () =>
       Effect.gen(function* () {
         const loaded = yield* loadedBy(entry)

@@ -57,9 +57,12 @@ export const environment = (env: Options["env"]) => {
   return { ...inherited, ...Object.fromEntries(wanted) }
 }
 
+/** An entry point; one that is no program is only imported. */
+export type Program = "bin.ts" | "main.ts" | "index.ts" | "promise.ts" | "testing.ts"
+
 /** Starts `src/<program>`; it is killed when the scope closes, if it still runs then. */
 export const start = (
-  program: "bin.ts" | "main.ts",
+  program: Program,
   args: ReadonlyArray<string>,
   options: Options = {},
 ): Effect.Effect<Running, never, Scope.Scope> =>
@@ -114,5 +117,5 @@ export const start = (
   })
 
 /** Runs it to its end. */
-export const run = (program: "bin.ts" | "main.ts", args: ReadonlyArray<string>, options: Options = {}) =>
+export const run = (program: Program, args: ReadonlyArray<string>, options: Options = {}) =>
   Effect.scoped(Effect.flatMap(start(program, args, options), ({ ended }) => ended))
