@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Adopting from "./Adopting.js"
 import * as Chunker from "./Chunker.js"
 import * as DirectorySync from "./DirectorySync.js"
 import type { StorageError } from "./Domain/Errors.js"
@@ -38,6 +39,7 @@ export type Foundation = Storage | Embedder | EntityRegistry.EntityRegistry
 
 /** The services that a shell serves to its host. */
 export type Services =
+  | Adopting.Adopting
   | Chunker.Chunker
   | DirectorySync.DirectorySync
   | EmbeddingQueue.EmbeddingQueue
@@ -63,7 +65,7 @@ const mebibyte = 1024 * 1024
 export const services = (
   settings: Pick<Config.Settings, "leaseDuration" | "maxWaiting" | "indexMemory">,
 ): Layer.Layer<Services, never, Foundation> =>
-  DirectorySync.layer.pipe(
+  Layer.merge(Adopting.layer, DirectorySync.layer).pipe(
     Layer.provideMerge(EntityService.layer),
     Layer.provideMerge(Layer.merge(Search.layer, Reembedding.layer)),
     Layer.provideMerge(

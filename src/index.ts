@@ -33,6 +33,8 @@ export * as Search from "./Search.js"
 export * as Models from "./Models.js"
 /** A change of model. */
 export * as Reembedding from "./Reembedding.js"
+/** Brings an existing table in. */
+export * as Adopting from "./Adopting.js"
 /** Imports of folders. */
 export * as DirectorySync from "./DirectorySync.js"
 /** Follows jobs to their end. */

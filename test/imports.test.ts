@@ -26,7 +26,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ],
   ["Search", "Reembedding"],
   ["EntityService"],
-  ["DirectorySync", "Codemod"],
+  ["Adopting", "DirectorySync", "Codemod"],
   ["Cli", "Matrix", "Mcp"],
   ["Shell"],
   ["Testing"],

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type { Adopting } from "../Adopting.js"
 import type { StorageError } from "../Domain/Errors.js"
 import type { DirectorySync } from "../DirectorySync.js"
 import type { Doctor } from "../Doctor.js"
@@ -62,6 +63,7 @@ type Opened<Services> = Layer.Layer<Services | PlaceTag, BadSettings | StorageEr
 
 /** What commands work with. */
 export type Services =
+  | Adopting
   | DirectorySync
   | Embedder
   | EmbeddingQueue

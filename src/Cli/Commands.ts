@@ -22,7 +22,7 @@ export const groups = [
     title: "Care",
     words: [Care.status, Care.doctor, Care.backup, Care.config, Care.serve, Care.mcp, Care.completions],
   },
-  { title: "Programs", words: [Host.codemod] },
+  { title: "Programs", words: [Host.adopt, Host.codemod] },
 ] as const
 
 const words = [

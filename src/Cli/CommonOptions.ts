@@ -58,4 +58,14 @@ export const limit = (most: number, fallback: number) =>
     Options.withDefault(fallback),
   )
 
+/** Several of them in one word, between commas. */
+export const listed = <A, I>(item: Schema.Schema<A, I>) =>
+  Schema.compose(
+    Schema.split(","),
+    Schema.mutable(Schema.Array(Schema.compose(Schema.Trim, item, { strict: false }))),
+    {
+      strict: false,
+    },
+  )
+
 export const id = (name: string) => Args.text({ name })

@@ -63,6 +63,7 @@ const advice: { readonly [tag: string]: { readonly code: number; readonly todo: 
     code: codes.failed,
     todo: "`embedbox doctor --repair` mends what is safe to mend; what it leaves needs a backup, or a look at the file",
   },
+  AdoptionRefused: { code: codes.usage, todo: "nothing was saved; `embedbox adopt --help` has examples" },
   BackupRefused: { code: codes.usage, todo: "name a new file in a folder where you may write" },
   BadSettings: {
     code: codes.failed,

@@ -3,17 +3,8 @@ import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import * as Schema from "effect/Schema"
 import { EntityType } from "../Domain/Entity.js"
-import { json, ownType, wait } from "./CommonOptions.js"
+import { json, listed, ownType, wait } from "./CommonOptions.js"
 import * as Words from "./Words.js"
-
-const listed = <A, I>(item: Schema.Schema<A, I>) =>
-  Schema.compose(
-    Schema.split(","),
-    Schema.mutable(Schema.Array(Schema.compose(Schema.Trim, item, { strict: false }))),
-    {
-      strict: false,
-    },
-  )
 
 /** Types whose notes lie in a folder of that name. */
 const types = Options.text("types").pipe(

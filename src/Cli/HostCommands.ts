@@ -1,7 +1,8 @@
 /** The words of the commands for programs that move to Embedbox: what they have saved, and what they call. */
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
-import { json } from "./CommonOptions.js"
+import * as Schema from "effect/Schema"
+import { json, listed, wait } from "./CommonOptions.js"
 import * as Words from "./Words.js"
 
 export const codemod = Words.make(
@@ -43,4 +44,65 @@ export const codemod = Words.make(
     ],
   },
   () => import("./Codemod.js"),
+)
+
+const column = (name: string, what: string) =>
+  Options.text(name).pipe(Options.withPseudoName("column"), Options.withDescription(what))
+
+export const adopt = Words.make(
+  "adopt",
+  {
+    source: Args.text({ name: "file" }).pipe(Args.withDescription("The SQLite database; it is only read.")),
+    table: Options.text("table").pipe(Options.withPseudoName("name"), Options.withDescription("The table.")),
+    id: column("id", "The column that becomes the id; no two rows may have the same."),
+    content: column("content", "The column that becomes the text."),
+    type: Options.text("type").pipe(
+      Options.withPseudoName("name|column"),
+      Options.withDescription("A column that holds the type, or the type of all (default: base)."),
+      Options.optional,
+    ),
+    metadata: Options.text("metadata").pipe(
+      Options.withPseudoName("a,b"),
+      Options.withDescription("Columns that become metadata, each under its name."),
+      Options.withSchema(listed(Schema.NonEmptyString)),
+      Options.withDefault<ReadonlyArray<string>>([]),
+    ),
+    metadataJson: column("metadata-json", "A column with a JSON object whose fields become metadata.").pipe(
+      Options.optional,
+    ),
+    created: column(
+      "created",
+      "A column of times, in seconds, milliseconds or as text; it becomes metadata.",
+    ).pipe(Options.optional),
+    updated: column("updated", "The same for the last change.").pipe(Options.optional),
+    again: Options.boolean("again").pipe(
+      Options.withDescription("From the first row, and replace what differs here; else behind the last one."),
+    ),
+    dryRun: Options.boolean("dry-run").pipe(
+      Options.withDescription("Count and check rows, and save nothing."),
+    ),
+    wait: wait("Embed here and now what others do not, and end when all is embedded."),
+    json,
+  },
+  {
+    usage: "adopt <file> --table …",
+    meaning: "Bring the rows of a table of yours in. Goes on where it was.",
+    more: [
+      "Each row becomes a note: its id and its text are columns that you name. A row that cannot be one is told with its key " +
+        "and left out; then it ends with 4.",
+      "Stop it whenever you like: run again, it goes on behind the last row, and brings what was added since. The table's " +
+        "owner may go on writing meanwhile.",
+    ],
+    examples: [
+      [
+        "adopt old.sqlite --table notes --id id --content body --dry-run",
+        "how many rows, and which will not do",
+      ],
+      [
+        "adopt old.sqlite --table notes --id id --content body --type kind --metadata title,author --created created_at --wait",
+        "save them all, and embed them",
+      ],
+    ],
+  },
+  () => import("./Adopt.js"),
 )

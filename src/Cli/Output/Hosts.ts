@@ -18,3 +18,22 @@ export const Codemodded = Schema.Struct({
   others: Schema.Number,
   broken: Schema.Array(Schema.Struct({ file: Schema.String, reason: Schema.String })),
 })
+
+/**
+ * `embedbox adopt`, without `--dry-run` what became of the rows of this run. `refused` are the rows that were skipped, the
+ * first thousand of them; `embedded` and `failed` are null without `--wait`.
+ */
+export const Adopted = Schema.Struct({
+  dryRun: Schema.Boolean,
+  table: Schema.String,
+  rows: Schema.Number,
+  created: Schema.Number,
+  updated: Schema.Number,
+  unchanged: Schema.Number,
+  skipped: Schema.Number,
+  refused: Schema.Array(Schema.Struct({ key: Schema.String, reason: Schema.String })),
+  embedded: Schema.NullOr(Schema.Number),
+  failed: Schema.NullOr(
+    Schema.Array(Schema.Struct({ entityId: Schema.String, jobId: Schema.String, reason: Schema.String })),
+  ),
+})
