@@ -33,7 +33,7 @@ for folder in scratchpad/package/*/; do
     # As the README tells hosts to: onnxruntime-node would download CUDA files otherwise.
     echo "onnxruntime-node-install=skip" > .npmrc
     step "$name: install"
-    npm install --no-audit --no-fund --no-package-lock --loglevel=error --ignore-scripts "$tarball" >&2
+    npm install --no-audit --no-fund --no-package-lock --prefer-offline --loglevel=error --ignore-scripts "$tarball" >&2
     here="$PWD/node_modules/better-sqlite3"
     if [ -n "$compiled" ] && [ "$(versionOf "$compiled")" = "$(versionOf "$here")" ]; then
       cp -R "$compiled/build" "$here/build"

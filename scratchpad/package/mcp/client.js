@@ -19,9 +19,13 @@ const ask = async (name, given) => {
 
 const { tools } = await client.listTools()
 assert(tools.some(({ name }) => name === "search_notes"))
-await ask("add_note", { id: "car", content: "I parked the car on level 3." })
+const { job } = await ask("add_note", { id: "car", content: "I parked the car on level 3." })
 const { results } = await ask("search_notes", { question: "parked", mode: "lexical" })
 assert.equal(results[0]?.id, "car")
+
+// Also by meaning, with the bundled model. Afterwards nothing is under way when the command is ended.
+const { status } = await ask("job_status", { job, wait_seconds: 50 })
+assert.equal(status, "completed")
 
 await client.close()
 console.log("an MCP client works with the installed command")
