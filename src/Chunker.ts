@@ -23,6 +23,7 @@ import type { Embedder } from "./Embedder.js"
 import { EntityRepository } from "./EntityRepository.js"
 import { Models } from "./Models.js"
 
+/** Cuts entities into chunks, and embeds those. */
 export class Chunker extends Context.Tag("embedbox/Chunker")<
   Chunker,
   {
@@ -48,6 +49,7 @@ export class Chunker extends Context.Tag("embedbox/Chunker")<
 /** Why stored vectors could not be looked up: nobody's fault but the host's, and tried again as such. */
 const hostFault = ({ reason }: StorageError) => new EmbeddingError({ fault: "host", reason })
 
+/** The service, made of what it needs. */
 export const make = Effect.gen(function* () {
   const models = yield* Models
   const repository = yield* EntityRepository
@@ -108,4 +110,19 @@ export const make = Effect.gen(function* () {
   })
 })
 
+/**
+ * The service as a Layer.
+ *
+ * @example
+ * import { Chunker } from "embedbox"
+ * import { Effect } from "effect"
+ *
+ * // Whether a change of an entity would cost an inference.
+ * export const isSameText = (before: { content: string }, after: { content: string }) =>
+ *   Effect.map(
+ *     Chunker.Chunker,
+ *     ({ inputHash }) =>
+ *       inputHash({ ...before, metadata: {} }) === inputHash({ ...after, metadata: {} }),
+ *   )
+ */
 export const layer: Layer.Layer<Chunker, never, Models | EntityRepository> = Layer.effect(Chunker, make)

@@ -43,6 +43,7 @@ export interface Embedded extends StoredEntity {
   readonly chunks: ReadonlyArray<EmbeddedChunk>
 }
 
+/** Which rows are read: those after a key, in the order of (type, id). */
 export interface Page {
   /** Only these types; all when empty. */
   readonly entityTypes: ReadonlyArray<string>
@@ -51,6 +52,7 @@ export interface Page {
   readonly limit: number
 }
 
+/** The tables of entities, vectors and full-text. Hosts read through `EntityService`. */
 export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
   EntityRepository,
   Searching.Searching &
@@ -117,6 +119,7 @@ const toStored = ({ metadata, ...row }: typeof EntityRow.Type): Readable<StoredE
   })
 }
 
+/** The service, made of what it needs. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const { sql, statement } = storage
@@ -280,4 +283,14 @@ export const make = Effect.gen(function* () {
   })
 })
 
+/**
+ * The service as a Layer.
+ *
+ * @example
+ * import { EntityRepository } from "embedbox"
+ * import { Effect } from "effect"
+ *
+ * // How many entities are stored; those that only wait are not among them.
+ * export const stored = Effect.flatMap(EntityRepository.EntityRepository, ({ count }) => count)
+ */
 export const layer: Layer.Layer<EntityRepository, never, Storage> = Layer.effect(EntityRepository, make)

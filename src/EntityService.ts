@@ -45,6 +45,7 @@ import { Search } from "./Search.js"
 import { Storage } from "./Storage.js"
 import * as Traced from "./Storage/Traced.js"
 
+/** Which entities are listed. */
 export interface ListOptions {
   /** Only these types; all when absent or empty. */
   readonly entityTypes?: ReadonlyArray<string> | undefined
@@ -66,6 +67,7 @@ type BadWrite = InvalidEntity | QueueFull | StorageError
 /** What became of one entity of a bulk write. `QueueFull` only inside a transaction of the caller's. */
 export type BulkOutcome<A, E = never> = Either.Either<A, BadWrite | E>
 
+/** Create, read, change, delete and find entities. */
 export class EntityService extends Context.Tag("embedbox/EntityService")<
   EntityService,
   {
@@ -173,6 +175,7 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
 
 const maxPage = 1000
 
+/** The service, made of what it needs. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const queue = yield* EmbeddingQueue
@@ -332,7 +335,22 @@ export const make = Effect.gen(function* () {
   })
 })
 
-/** Everything an entity service needs below itself, over a queue, a repository and an embedder. */
+/**
+ * Everything an entity service needs below itself, over a queue, a repository and an embedder.
+ *
+ * @example
+ * import { EntityService } from "embedbox"
+ * import { Effect } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const entities = yield* EntityService.EntityService
+ *   const { entityId, jobId } = yield* entities.createEntity({ content: "# Bread\nFlour, water, salt." })
+ *   const { embedding } = yield* entities.getEntity(entityId) // { state: "pending", jobId }
+ *   yield* entities.awaitJob(jobId)
+ *   const { results } = yield* entities.search("how do I bake", { limit: 3 })
+ *   return { embedding, results }
+ * })
+ */
 export const layer: Layer.Layer<
   EntityService,
   never,

@@ -31,6 +31,7 @@ import { Models } from "./Models.js"
 import * as Fusion from "./Search/Fusion.js"
 import { type Neighbour, VectorIndex } from "./VectorIndex.js"
 
+/** Finds entities by words and by meaning. Hosts ask through `EntityService`. */
 export class Search extends Context.Tag("embedbox/Search")<
   Search,
   {
@@ -77,6 +78,7 @@ const noticeOf = (notice: string | undefined, unreadable: number): string | unde
     : [...(notice === undefined ? [] : [notice]), ...damage].join("; ")
 }
 
+/** The service, made of what it needs. */
 export const make = Effect.gen(function* () {
   const models = yield* Models
   const index = yield* VectorIndex
@@ -257,6 +259,21 @@ export const make = Effect.gen(function* () {
   return Search.of({ search, related })
 })
 
+/**
+ * The service as a Layer.
+ *
+ * @example
+ * import { Search } from "embedbox"
+ * import { Effect } from "effect"
+ *
+ * // Recent notes on a subject, and how many the answer could not see yet.
+ * export const recent = (question: string, since: number) =>
+ *   Effect.gen(function* () {
+ *     const { search } = yield* Search.Search
+ *     const { results, pending } = yield* search(question, { updated: { from: since }, limit: 5 })
+ *     return { titles: results.map(({ title }) => title), pending }
+ *   })
+ */
 export const layer: Layer.Layer<
   Search,
   never,

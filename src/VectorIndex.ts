@@ -22,6 +22,7 @@ export interface Neighbour extends FoundChunk {
   readonly similarity: number
 }
 
+/** Which vectors are compared, and how many are wanted. */
 export interface NeighbourOptions {
   readonly fingerprint: Fingerprint
   readonly limit: number
@@ -29,6 +30,7 @@ export interface NeighbourOptions {
   readonly filter: EntityFilter
 }
 
+/** Nearest neighbours among the stored vectors. */
 export class VectorIndex extends Context.Tag("embedbox/VectorIndex")<
   VectorIndex,
   {
@@ -46,6 +48,7 @@ export class VectorIndex extends Context.Tag("embedbox/VectorIndex")<
   }
 >() {}
 
+/** How the index is kept. */
 export interface Options {
   /** Memory for vectors, in bytes; those beyond are read from the database for every query. */
   readonly maxBytes: number
@@ -97,6 +100,7 @@ const highest = (bounds: Mirror.Bounds, count: number): ReadonlyArray<number> =>
   return descending(best).slice(0, count)
 }
 
+/** The service, made of what it needs. */
 export const make = (options: Options = defaults) =>
   Effect.gen(function* () {
     const repository = yield* EntityRepository
@@ -162,7 +166,17 @@ export const make = (options: Options = defaults) =>
     return VectorIndex.of({ nearest, similarities })
   })
 
+/** The service as a Layer. */
 export const layerWith = (options: Partial<Options>): Layer.Layer<VectorIndex, never, EntityRepository> =>
   Layer.effect(VectorIndex, make({ ...defaults, ...options }))
 
+/**
+ * The same with `defaults`.
+ *
+ * @example
+ * import { VectorIndex } from "embedbox"
+ *
+ * // A quarter of a gigabyte at most; what does not fit is read from the database by every question.
+ * export const small = VectorIndex.layerWith({ maxBytes: 256 * 1024 * 1024 })
+ */
 export const layer: Layer.Layer<VectorIndex, never, EntityRepository> = layerWith({})

@@ -16,6 +16,7 @@ import type { Job, JobId, JobStatus } from "../Domain/Job.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
 
+/** How a job stands. */
 export interface AsyncJobStatus {
   readonly status: JobStatus
   readonly entityId: string
@@ -36,6 +37,7 @@ type Look = { readonly ended: EndedJob } | { readonly waitFor: JobId }
 /** How often a job that another process may end is asked after. */
 const defaultPoll: Duration.DurationInput = "250 millis"
 
+/** What follows jobs. */
 export const make = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository

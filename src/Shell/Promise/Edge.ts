@@ -33,6 +33,7 @@ export const run = async <A>(
   effect: Effect.Effect<A, Errors.Failure>,
   { signal }: CallOptions = {},
 ): Promise<A> => {
+  signal?.throwIfAborted()
   return settle(await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal }), signal)
 }
 
@@ -40,6 +41,8 @@ export const run = async <A>(
 export const make = <R>(runtime: Runtime.Runtime<R>): Edge<R> => {
   const runExit = Runtime.runPromiseExit(runtime)
   return async (effect, { signal } = {}) => {
+    // A fiber takes its first steps before it is interrupted, and some calls are done with them.
+    signal?.throwIfAborted()
     const exit = await runExit(Effect.suspend(effect), signal === undefined ? {} : { signal })
     return settle(exit, signal)
   }
