@@ -34,7 +34,7 @@ const mark = "› "
 const answers = "5"
 
 /** Commands that need the terminal for themselves, or make no sense here. */
-const unfit: ReadonlySet<string> = new Set(["edit", "serve", "completions"])
+const unfit: ReadonlySet<string> = new Set(["edit", "serve", "mcp", "completions"])
 
 /** What a session has besides the commands. */
 const ownCommands: ReadonlyArray<Worded> = [

@@ -37,7 +37,7 @@ const isKnown = (type: Type) => !type.isAny() && !type.isUnknown() && !type.isNe
 const byShape = (type: Type): Meant => {
   const result = resultOf(type)
   if (!isKnown(result)) return "unclear"
-  return has(result, "id", "entityType", "content") || has(result, "entityId", "jobId") ? "ours" : "other"
+  return has(result, "id", "content") || has(result, "entityId", "jobId") ? "ours" : "other"
 }
 
 const importOf = (node: Node) =>

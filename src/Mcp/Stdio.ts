@@ -76,9 +76,12 @@ export const make = (pipes: Pipes, options: Options = defaults) =>
     const idle = yield* Effect.makeLatch(true)
     const ended = yield* Deferred.make<void>()
 
+    const gone = yield* Deferred.make<void>()
+
+    /** When nobody hears any more there is nothing more to hear either. */
     const say = (line: string) =>
       Effect.flatMap(pipes.output(line), (heard) =>
-        heard ? Effect.void : Effect.asVoid(Deferred.succeed(ended, undefined)),
+        heard ? Effect.void : Effect.asVoid(Deferred.succeed(gone, undefined)),
       )
 
     /** Takes a request off the list, if it is still there. */
@@ -173,6 +176,7 @@ export const make = (pipes: Pipes, options: Options = defaults) =>
         )
 
         yield* Lines.of(pipes.input, options.mostLine).pipe(
+          Stream.interruptWhenDeferred(gone),
           Stream.runForEach(hearLine),
           Effect.catchAll((error) => Effect.logWarning("standard input cannot be read", error)),
           Effect.zipRight(hangUp),

@@ -242,6 +242,10 @@ export const program = Effect.gen(function* () {
   return made.id
 })
 `,
+          "legacy.ts": `interface Row { readonly id: string; readonly content: string; readonly created: number }
+export const add = async (entities: { readonly createEntity: (content: string) => Promise<Row> }) =>
+  (await entities.createEntity("x")).id
+`,
           "plain.js": `export async function add(shell, app) {
   const made = await shell.createEntity({ content: "x" })
   return [made.id, (await app.createEntity({})).id]
@@ -249,7 +253,7 @@ export const program = Effect.gen(function* () {
 `,
         })
         const first = yield* run()
-        assert.deepStrictEqual([first.changed.length, first.reported, first.unclear.length], [3, [], 2])
+        assert.deepStrictEqual([first.changed.length, first.reported, first.unclear.length], [4, [], 2])
         assert.match(yield* text("promise.ts"), /createEntity\(\{ content: "x" \}\)\)\.entityId$/m)
         assert.match(yield* text("promise.ts"), /const \{ entityId: id \} = await this\.box/)
         assert.match(yield* text("effect.ts"), /return made\.entityId/)

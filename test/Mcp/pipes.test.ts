@@ -7,7 +7,7 @@ import * as Lines from "../../src/Mcp/Lines.js"
 import * as JsonRpc from "../../src/Mcp/JsonRpc.js"
 import { runHere } from "../Cli/inProcess.js"
 import { temporaryDatabase } from "../support.js"
-import { run } from "../support/Processes.js"
+import { run, start } from "../support/Processes.js"
 import * as Assistant from "./Assistant.js"
 
 const message = (rest: object) => JSON.stringify({ jsonrpc: "2.0", ...rest })
@@ -131,6 +131,28 @@ describe("the pipes of an assistant", { timeout: 120_000 }, () => {
       ])
       assert.deepStrictEqual(answers.map(({ id }) => id).toSorted(), ["hello", ...ids].toSorted())
       assert.deepStrictEqual(yield* listed(database), ids)
+    }),
+  )
+
+  it.scopedLive("may break: what is in work is done all the same", () =>
+    Effect.gen(function* () {
+      const database = yield* temporaryDatabase
+      const { child, ended } = yield* start("bin.ts", ["mcp", "--no-worker"], {
+        env: { EMBEDBOX_DATABASE: database },
+        leaveOpen: true,
+      })
+      const ids = Array.from({ length: 40 }, (_, at) => `note-${String(at).padStart(2, "0")}`)
+      child.stdin?.write(`${hello}\n`)
+      child.stdout?.once("data", () => {
+        child.stdout?.destroy()
+        child.stdin?.write(ids.map((id) => `${call(id, "add_note", { content: id, id })}\n`).join(""))
+      })
+      // Its input stays open: that nobody hears its answers is all that it is told.
+      const { code, stderr } = yield* ended
+      assert.strictEqual(code, 0, stderr)
+      const kept = yield* listed(database)
+      assert.isAbove(kept.length, 0)
+      assert.deepStrictEqual(kept, ids.slice(0, kept.length))
     }),
   )
 

@@ -29,6 +29,8 @@ export class EndedSilently extends Schema.TaggedError<EndedSilently>()("EndedSil
 }) {}
 
 export interface Running {
+  /** Its pipes. */
+  readonly child: Pick<ChildProcess, "stdin" | "stdout">
   readonly pid: number
   /** Ends when standard output or error contains this text; fails when the process ends without it. */
   readonly says: (text: string) => Effect.Effect<void, EndedSilently>
@@ -39,6 +41,8 @@ export interface Running {
 export interface Options {
   readonly env?: { readonly [name: string]: string | undefined }
   readonly stdin?: string
+  /** Its standard input is left open, for the test to write to. */
+  readonly leaveOpen?: boolean
   /** Where it is started; the root of the repository where nothing is said. */
   readonly folder?: string
 }
@@ -95,7 +99,7 @@ export const start = (
       hear()
     })
     child.stdin?.on("error", () => undefined)
-    child.stdin?.end(options.stdin ?? "")
+    if (options.leaveOpen !== true) child.stdin?.end(options.stdin ?? "")
     const says = (text: string) =>
       Effect.async<void, EndedSilently>((resume) => {
         const look = () => {
@@ -109,6 +113,7 @@ export const start = (
         return Effect.sync(() => heard.delete(look))
       })
     return {
+      child,
       pid: child.pid ?? 0,
       says,
       signal: (signal) => Effect.sync(() => child.kill(signal)),
