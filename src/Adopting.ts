@@ -3,6 +3,18 @@
  * entities of a page, their boxes and the key of its last row are written in one transaction. So the embedding goes on in
  * the background while people read, whoever is killed goes on behind the last page, and nothing is done twice, not even an
  * entity that was changed here meanwhile. A row that cannot be an entity has an outcome too, with its key and the reason.
+ *
+ * @example
+ * import { Adopting } from "embedbox"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * export const leftOut = Effect.flatMap(Adopting.Adopting, (adopting) =>
+ *   adopting.adopt("old.sqlite", { table: "notes", id: "id", content: "body" }).pipe(
+ *     Stream.filter((outcome) => outcome._tag === "Skipped"),
+ *     Stream.runCollect,
+ *   ),
+ * )
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -20,6 +32,7 @@ import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityService } from "./EntityService.js"
 import { Storage } from "./Storage.js"
 
+/** How rows are brought in. */
 export interface Options {
   /** From the first row, also where rows have been brought in before; what differs here is replaced. */
   readonly again?: boolean | undefined
@@ -50,6 +63,7 @@ export type RowCheck =
   | (OfRow & { readonly _tag: "Sound" })
   | (OfRow & { readonly _tag: "Skipped"; readonly reason: string })
 
+/** Brings the rows of a table in, or looks at what would come of them. */
 export class Adopting extends Context.Tag("embedbox/Adopting")<
   Adopting,
   {
@@ -94,6 +108,7 @@ const counted = (before: Progress.Counts, outcomes: ReadonlyArray<RowOutcome>): 
     return { ...sum, [name]: sum[name] + 1 }
   }, before)
 
+/** The service over the others. */
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const service = yield* EntityService
@@ -196,6 +211,7 @@ export const make = Effect.gen(function* () {
   })
 })
 
+/** The same as a Layer; a shell has it already. */
 export const layer: Layer.Layer<Adopting, never, Storage | EmbeddingQueue | EntityService> = Layer.effect(
   Adopting,
   make,

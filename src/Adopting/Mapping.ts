@@ -1,6 +1,7 @@
 /** How a table of somebody else's is read: which column is what. */
 import * as Schema from "effect/Schema"
 
+/** Names of a table and its columns; the case of letters does not matter. */
 export interface Mapping {
   readonly table: string
   /** The column that becomes the id. */
