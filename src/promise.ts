@@ -18,6 +18,7 @@ export { createShell } from "./Shell/Promise.js"
 export { defineEntityType } from "./Shell/Promise/EntityTypes.js"
 export type { AnyEntityType, EntityTypeDefinition, EntityTypeOf } from "./Shell/Promise/EntityTypes.js"
 export {
+  AdoptionRefusedError,
   AmbiguousEntityIdError,
   EmbedboxError,
   EmbeddingFailedError,
@@ -38,6 +39,7 @@ export type { ErrorCode, ErrorFault } from "./Shell/Promise/Errors.js"
 export type * from "./Shell/Promise/Interfaces.js"
 export type * from "./Shell/Promise/QueueManagement.js"
 export type { QueueConfig, ShellOptions } from "./Shell/Promise/Settings.js"
+export type { Mapping } from "./Adopting/Mapping.js"
 export type { Fault } from "./Domain/Errors.js"
 export type { JobStatus, Outcome, QueueStats } from "./Domain/Job.js"
 export type { EntityFilter, Explanation, Scalar, SearchMode, TimeRange } from "./Domain/Search.js"

@@ -12,6 +12,8 @@ import { unsafeCoerce } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { Adopting } from "../Adopting.js"
 import type { Entity } from "../Domain/Entity.js"
 import * as Input from "../Domain/EntityInput.js"
 import type { Job, QueueItem as FullQueueItem } from "../Domain/Job.js"
@@ -61,6 +63,8 @@ const jobOf = (job: Job): Omit<Queue.QueueItem, "entity"> => ({
   completedAt: job.completedAt,
 })
 
+const nothing: Interfaces.Adoption = { saved: 0, unchanged: 0, skipped: [] }
+
 const itemOf = <T extends Interfaces.BaseEntity>({
   content,
   job,
@@ -103,6 +107,7 @@ const queueOf = (context: Context.Context<Needed>, call: Edge.Edge<Needed>): Que
 /** The shell over a runtime whose scope it ends. */
 const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, close: () => Promise<void>) => {
   const entities = Context.get(context, EntityService)
+  const adopting = Context.get(context, Adopting)
   const registry = Context.get(context, EntityRegistry.EntityRegistry)
   const life = Context.get(context, Life.Life)
   const call: Edge.Edge<Needed> = (effect, options) => edge(() => life.call(Effect.suspend(effect)), options)
@@ -179,6 +184,18 @@ const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, clos
     awaitSearchable: (jobId, timeoutMs, options) =>
       wait(() => entities.awaitSearchable(jobId, timeoutMs), options),
     indexStatus: (options) => call(() => entities.indexStatus, options),
+    adopt: (file, table, options) =>
+      wait(
+        () =>
+          Stream.runFold(adopting.adopt(file, table, options), nothing, (sum, outcome) =>
+            outcome._tag === "Skipped"
+              ? { ...sum, skipped: [...sum.skipped, { key: outcome.key, reason: outcome.reason }] }
+              : outcome.change === "unchanged"
+                ? { ...sum, unchanged: sum.unchanged + 1 }
+                : { ...sum, saved: sum.saved + 1 },
+          ),
+        options,
+      ),
     registerEntityType: (entityType, options) => call(() => registry.register(entityType), options),
     queue: queueOf(context, call),
     start: () => edge(() => life.start),

@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
 import type * as Typed from "../../Domain/Errors.js"
+import type { AdoptionRefused } from "../../Adopting/Mapping.js"
 import type { InvalidSettings } from "../Config.js"
 import type { Stopped } from "./Life.js"
 
@@ -21,6 +22,7 @@ export type ErrorCode =
   | "INVALID_ENTITY"
   | "INVALID_SETTINGS"
   | "INVALID_ADAPTER"
+  | "ADOPTION_REFUSED"
   | "ENTITY_NOT_FOUND"
   | "ENTITY_ALREADY_EXISTS"
   | "AMBIGUOUS_ENTITY_ID"
@@ -57,6 +59,16 @@ export class InvalidAdapterError extends EmbedboxError {
     super(cause.message, { cause })
     this.entityType = cause.entityType
     this.reason = cause.reason
+  }
+}
+
+/** A table cannot be brought in as it was asked: nothing was done. */
+export class AdoptionRefusedError extends EmbedboxError {
+  override readonly name = "AdoptionRefusedError"
+  readonly code = "ADOPTION_REFUSED"
+  readonly fault = "caller"
+  constructor(cause: AdoptionRefused) {
+    super(cause.message, { cause })
   }
 }
 
@@ -250,6 +262,7 @@ export class InternalError extends EmbedboxError {
 export type Failure =
   | InvalidSettings
   | Stopped
+  | AdoptionRefused
   | Typed.InvalidAdapter
   | Typed.InvalidEntity
   | Typed.QueueFull
@@ -269,6 +282,8 @@ export const ofFailure = (failure: Failure): EmbedboxError => {
       return new InvalidEntityError(failure)
     case "InvalidAdapter":
       return new InvalidAdapterError(failure)
+    case "AdoptionRefused":
+      return new AdoptionRefusedError(failure)
     case "InvalidSettings":
       return new InvalidSettingsError(failure)
     case "EntityNotFound":

@@ -6,6 +6,7 @@
  * (`null` for a job that nobody knows); everything else rejects with an `EmbedboxError`. Types are the host's to
  * name: `T` is what it says of its own entities, which is checked by the compiler only.
  */
+import type { Mapping } from "../../Adopting/Mapping.js"
 import type { JobStatus, Outcome } from "../../Domain/Job.js"
 import type * as Domain from "../../Domain/Search.js"
 import type { IndexStatus as FullIndexStatus } from "../../EntityService.js"
@@ -123,12 +124,28 @@ export interface AwaitOptions extends CallOptions {
   readonly pollEveryMs?: number | undefined
 }
 
+/** How a table is brought in. */
+export interface AdoptOptions extends CallOptions {
+  /** From the first row, also where rows have been brought in before; what differs here is replaced. */
+  readonly again?: boolean | undefined
+}
+
 // ---- answers -----------------------------------------------------------------------------------------------
 
 /** What a caller holds after a write: which entity, and the job that embeds it. */
 export interface Receipt {
   readonly entityId: string
   readonly jobId: string
+}
+
+/** What became of the rows of a table, in this call. */
+export interface Adoption {
+  /** Rows that are entities now. */
+  readonly saved: number
+  /** Rows that were the same entities before. */
+  readonly unchanged: number
+  /** Rows that cannot be entities, by their keys in the table. */
+  readonly skipped: ReadonlyArray<{ readonly key: string; readonly reason: string }>
 }
 
 /** A receipt that also says what the write did. */
@@ -250,6 +267,12 @@ export interface Shell extends AsyncDisposable {
   /** How much of what was saved is found by meaning, and when the rest will be. */
   readonly indexStatus: (options?: CallOptions) => Promise<IndexStatus>
 
+  /**
+   * Brings in the rows of a table that the host had before, behind those that an earlier call with the same mapping brought
+   * in; reads and writes go on meanwhile, and the embedding goes on in the background. A stop or the signal ends it behind
+   * a row, and the next call goes on there.
+   */
+  readonly adopt: (file: string, table: Mapping, options?: AdoptOptions) => Promise<Adoption>
   /** From now on there are entities of this type, as of those that the shell was opened with. */
   readonly registerEntityType: (entityType: AnyEntityType, options?: CallOptions) => Promise<void>
   /** Care for the queue. */
