@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, it } from "vitest"
 import { type Knowledge, openKnowledge } from "./knowledge.js"
+import { openEntities } from "./legacy.js"
 import { words } from "./words.js"
 
 let folder: string
@@ -56,6 +57,22 @@ it("has everything after a restart", async () => {
   knowledge = await open()
   expect(await knowledge.say(`show ${id}`)).toBe("Rye bread rests overnight")
   expect(await knowledge.say("find bread")).toBe(`${id}: Rye bread rests overnight`)
+})
+
+it("takes over what was saved before", async () => {
+  const former = join(folder, "former.sqlite")
+  const legacy = openEntities(former, words)
+  const { id } = await legacy.createEntity({ content: "Rye bread rests overnight" })
+  await legacy.createEntity({ content: "The chain wants oil" })
+  legacy.close()
+  const again = await openKnowledge({ database: join(folder, "again.sqlite"), former, model: words })
+  try {
+    expect(await again.takenOver).toBe(2)
+    expect(await again.say(`show ${id}`)).toBe("Rye bread rests overnight")
+    expect(await again.say("find bread")).toBe(`${id}: Rye bread rests overnight`)
+  } finally {
+    await again.close()
+  }
 })
 
 it("says what can be said", async () => {

@@ -11,19 +11,23 @@ export interface Knowledge {
   readonly say: (line: string) => Promise<string>
   /** Saves many texts, and answers how many. */
   readonly importAll: (texts: ReadonlyArray<string>) => Promise<number>
+  /** How many notes of before have been taken over, once all are; they are found meanwhile as they come. */
+  readonly takenOver: Promise<number>
   readonly close: () => Promise<void>
 }
 
 /** Where the shell keeps things, and what makes its vectors: Embedbox's own model where nothing is said. */
 export interface Options {
   readonly database: string
+  /** The database of before, whose notes are taken over. */
+  readonly former?: string
   readonly model?: Model
 }
 
 const firstLine = (text: string) => text.split("\n", 1)[0] ?? ""
 
 /** Opens the shell. */
-export const openKnowledge = async ({ database, model }: Options): Promise<Knowledge> => {
+export const openKnowledge = async ({ database, former, model }: Options): Promise<Knowledge> => {
   const entities = await createShell({
     database,
     ...(model === undefined
@@ -36,6 +40,20 @@ export const openKnowledge = async ({ database, model }: Options): Promise<Knowl
           },
         }),
   })
+
+  await entities.start()
+
+  const takeOver = async (file: string) => {
+    const { saved, skipped } = await entities.adopt(file, {
+      table: "notes",
+      id: "id",
+      content: "body",
+      created: "created",
+    })
+    for (const { key, reason } of skipped) console.warn(`not taken over: ${key}: ${reason}`)
+    return saved
+  }
+  const takenOver = former === undefined ? Promise.resolve(0) : takeOver(former)
 
   const add = async (content: string) => {
     const entity = await entities.createEntitySync({ content })
@@ -86,6 +104,7 @@ export const openKnowledge = async ({ database, model }: Options): Promise<Knowl
 
   return {
     say,
+    takenOver,
     importAll: async (texts) => {
       for (const content of texts) await entities.createEntitySync({ content })
       return texts.length
