@@ -56,8 +56,8 @@ export const openKnowledge = async ({ database, former, model }: Options): Promi
   const takenOver = former === undefined ? Promise.resolve(0) : takeOver(former)
 
   const add = async (content: string) => {
-    const entity = await entities.createEntitySync({ content })
-    return `saved as ${entity.id}`
+    const entity = await entities.createEntity({ content })
+    return `saved as ${entity.entityId}`
   }
 
   /** Saves a text and tells what else there is on its subject. */
@@ -106,7 +106,7 @@ export const openKnowledge = async ({ database, former, model }: Options): Promi
     say,
     takenOver,
     importAll: async (texts) => {
-      for (const content of texts) await entities.createEntitySync({ content })
+      for (const content of texts) await entities.createEntity({ content })
       return texts.length
     },
     close: () => entities.stop(),
