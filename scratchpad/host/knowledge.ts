@@ -1,8 +1,8 @@
 /**
  * A small knowledge shell: it keeps what it is told and finds it again. A chat bot hands it line by line what people
- * write (`add`, `note`, `find`, `show`, `count`), and it answers with a line.
+ * write (`add`, `note`, `find`, `show`, `count`, `jobs`, `retry`), and it answers with a line.
  */
-import { createShell, EmbedboxError } from "embedbox/promise"
+import { createShell, EmbedboxError, type Shell } from "embedbox/promise"
 import type { Model } from "./legacy.js"
 
 /** A shell that is open. */
@@ -25,6 +25,74 @@ export interface Options {
 }
 
 const firstLine = (text: string) => text.split("\n", 1)[0] ?? ""
+
+/** The shell over what keeps its entities. */
+export const knowledgeOver = (entities: Shell): Pick<Knowledge, "say" | "importAll"> => {
+  const add = async (content: string) => {
+    const entity = await entities.createEntity({ content })
+    return `saved as ${entity.entityId}`
+  }
+
+  /** Saves a text and tells what else there is on its subject. */
+  const note = async (content: string) => {
+    const entity = await entities.createEntitySync({ content })
+    const near = await entities.search(entity.content, { limit: 2 })
+    const other = near.results.find(({ entityId }) => entityId !== entity.id)
+    return other === undefined
+      ? `saved as ${entity.id}`
+      : `saved as ${entity.id}; see also ${other.entityId}: ${firstLine(other.excerpt)}`
+  }
+
+  const find = async (question: string) => {
+    const { pending, results } = await entities.search(question, { limit: 1 })
+    const [best] = results
+    const found = best === undefined ? "nothing found" : `${best.entityId}: ${firstLine(best.excerpt)}`
+    return pending === 0 ? found : `${found} (${pending} not embedded yet)`
+  }
+
+  const show = async (id: string) => {
+    try {
+      return (await entities.getEntity(id)).content
+    } catch (error) {
+      if (error instanceof EmbedboxError && error.code === "ENTITY_NOT_FOUND") return `there is no ${id}`
+      throw error
+    }
+  }
+
+  const count = async () => {
+    const { failed, pending, ready } = await entities.indexStatus()
+    return `${ready + pending + failed} notes`
+  }
+
+  const jobs = async () => {
+    const { failed, pending, processing } = await entities.queue.getStats()
+    return `${pending + processing} wait, ${failed} failed`
+  }
+
+  const retry = async () => `${await entities.queue.retryFailed()} are tried again`
+
+  const say = async (line: string) => {
+    const [word = "", ...rest] = line.split(" ")
+    const text = rest.join(" ").trim()
+    if (word === "count") return count()
+    if (word === "jobs") return jobs()
+    if (word === "retry") return retry()
+    if (text === "") return "say: add <text>, note <text>, find <question>, show <id>, count, jobs or retry"
+    if (word === "add") return add(text)
+    if (word === "note") return note(text)
+    if (word === "find") return find(text)
+    if (word === "show") return show(text)
+    return `I do not know "${word}"`
+  }
+
+  return {
+    say,
+    importAll: async (texts) => {
+      for (const content of texts) await entities.createEntity({ content })
+      return texts.length
+    },
+  }
+}
 
 /** Opens the shell. */
 export const openKnowledge = async ({ database, former, model }: Options): Promise<Knowledge> => {
@@ -55,60 +123,5 @@ export const openKnowledge = async ({ database, former, model }: Options): Promi
   }
   const takenOver = former === undefined ? Promise.resolve(0) : takeOver(former)
 
-  const add = async (content: string) => {
-    const entity = await entities.createEntity({ content })
-    return `saved as ${entity.entityId}`
-  }
-
-  /** Saves a text and tells what else there is on its subject. */
-  const note = async (content: string) => {
-    const entity = await entities.createEntitySync({ content })
-    const near = await entities.search(entity.content, { limit: 2 })
-    const other = near.results.find(({ entityId }) => entityId !== entity.id)
-    return other === undefined
-      ? `saved as ${entity.id}`
-      : `saved as ${entity.id}; see also ${other.entityId}: ${firstLine(other.excerpt)}`
-  }
-
-  const find = async (question: string) => {
-    const { results } = await entities.search(question, { limit: 1 })
-    const [best] = results
-    return best === undefined ? "nothing found" : `${best.entityId}: ${firstLine(best.excerpt)}`
-  }
-
-  const show = async (id: string) => {
-    try {
-      return (await entities.getEntity(id)).content
-    } catch (error) {
-      if (error instanceof EmbedboxError && error.code === "ENTITY_NOT_FOUND") return `there is no ${id}`
-      throw error
-    }
-  }
-
-  const count = async () => {
-    const { failed, pending, ready } = await entities.indexStatus()
-    return `${ready + pending + failed} notes`
-  }
-
-  const say = async (line: string) => {
-    const [word = "", ...rest] = line.split(" ")
-    const text = rest.join(" ").trim()
-    if (word === "count") return count()
-    if (text === "") return "say: add <text>, note <text>, find <question>, show <id> or count"
-    if (word === "add") return add(text)
-    if (word === "note") return note(text)
-    if (word === "find") return find(text)
-    if (word === "show") return show(text)
-    return `I do not know "${word}"`
-  }
-
-  return {
-    say,
-    takenOver,
-    importAll: async (texts) => {
-      for (const content of texts) await entities.createEntity({ content })
-      return texts.length
-    },
-    close: () => entities.stop(),
-  }
+  return { ...knowledgeOver(entities), takenOver, close: () => entities.stop() }
 }

@@ -61,8 +61,10 @@ describe("the documentation", () => {
     const texts = new Map(
       [...examples].flatMap(([file, found]) => found.map((text, at) => [`${file} ${at}`, text] as const)),
     )
-    const blocks = Fs.readFileSync(Path.join(root, "README.md"), "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm)
-    for (const [at, [, text = ""]] of [...blocks].entries()) texts.set(`README ${at}`, text)
+    for (const file of ["README.md", "docs/migration.md"]) {
+      const blocks = Fs.readFileSync(Path.join(root, file), "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm)
+      for (const [at, [, text = ""]] of [...blocks].entries()) texts.set(`${file} ${at}`, text)
+    }
     expect(texts.size).toBeGreaterThan(10)
     expect(flawsOf(texts)).toEqual([])
     // That it would be seen.

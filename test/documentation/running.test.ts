@@ -1,26 +1,48 @@
-/** The README's blocks for hosts of promises do what they say: each is run as it stands, but for the place of its database. */
+/** The blocks for hosts of promises, in README and migration, do what they say: each is run as it stands, but for the place of its database. */
 import { expect, it, onTestFinished, vi } from "vitest"
 import * as Fs from "node:fs"
+import Database from "better-sqlite3"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Config, EntityService, Shell } from "embedbox"
 import { root } from "./Program.js"
+
+type Needed = SqlClient.SqlClient | EntityService.EntityService
+
+const memory = Layer.unwrapEffect(
+  Effect.map(
+    Config.load({ database: ":memory:", model: "fake", logLevel: "none" }),
+    Shell.layerWithoutWorkerWith,
+  ),
+)
 
 // One of them runs the real model.
 vi.setConfig({ testTimeout: 180_000 })
 
-const readme = Fs.readFileSync(Path.join(root, "README.md"), "utf8")
-const blocks = [...readme.matchAll(/^```ts\n([\s\S]*?)^```/gm)]
-  .map(([, text = ""]) => text)
-  .filter((text) => /from "embedbox\/(promise|testing)"/.test(text))
+/** The blocks of a file that a host of promises could run. */
+const blocksOf = (file: string) =>
+  [...Fs.readFileSync(Path.join(root, file), "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm)]
+    .map(([, text = ""]) => text)
+    .filter((text) => /from "embedbox\/(promise|testing)"/.test(text))
+
+const temporaryFolder = () => {
+  const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "embedbox-readme-"))
+  onTestFinished(() => Fs.rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const blocks = blocksOf("README.md")
 
 it("there are such blocks", () => {
   expect(blocks.length).toBeGreaterThanOrEqual(2)
 })
 
 it.each(blocks.map((text, at) => [at, text] as const))("block %i of the README runs", async (at, text) => {
-  const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "embedbox-readme-"))
-  onTestFinished(() => Fs.rmSync(folder, { recursive: true, force: true }))
+  const folder = temporaryFolder()
   const file = Path.join(folder, `block-${at}.ts`)
   Fs.writeFileSync(
     file,
@@ -35,4 +57,87 @@ it.each(blocks.map((text, at) => [at, text] as const))("block %i of the README r
   expect(seen).toMatchObject(
     Array.isArray(seen) ? [{ entityType: "note", title: "Bread" }] : { status: "completed" },
   )
+})
+
+/** What the blocks of the migration print, in their order. */
+const printed: ReadonlyArray<ReadonlyArray<RegExp>> = [
+  [/^\S+ # Bread/],
+  [/^id=b: content: must not be empty/, /^1 taken over \{/],
+  [],
+  [/^Bread /, /^1 are still being embedded$/],
+  [/^# Bread/, /^\[\]$/],
+]
+
+it.each(printed.map((lines, at) => [at, lines] as const))(
+  "block %i of the migration runs, and prints what it should",
+  async (at, lines) => {
+    const folder = temporaryFolder()
+    const former = new Database(Path.join(folder, "former.sqlite"))
+    former.exec(`CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, body TEXT, author TEXT, created_at INTEGER) WITHOUT ROWID;
+      INSERT INTO notes VALUES ('a', 'Rye bread', 'Ada', 1700000000), ('b', '', 'Bob', 1700000000)`)
+    former.close()
+    const file = Path.join(folder, `migration-${at}.ts`)
+    const text = blocksOf("docs/migration.md")[at] ?? ""
+    Fs.writeFileSync(
+      file,
+      text.replaceAll(/"(knowledge|former)\.sqlite"/g, (_, name: string) =>
+        JSON.stringify(Path.join(folder, `${name}.sqlite`)),
+      ),
+    )
+    const said: Array<string> = []
+    const hear = (...values: ReadonlyArray<unknown>) =>
+      void said.push(
+        values.map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join(" "),
+      )
+    for (const method of ["log", "warn"] as const) vi.spyOn(console, method).mockImplementation(hear)
+    onTestFinished(() => void vi.restoreAllMocks())
+    await import(/* @vite-ignore */ pathToFileURL(file).href)
+    expect(said).toHaveLength(lines.length)
+    for (const [place, line] of lines.entries()) expect(said[place]).toMatch(line)
+  },
+)
+
+it("each block of the migration is run", () => {
+  expect(blocksOf("docs/migration.md")).toHaveLength(printed.length)
+})
+
+/** A block that hosts in Effect could run, as a file in that folder. */
+const effectBlock = (file: string, folder: string) => {
+  const text = [...Fs.readFileSync(Path.join(root, file), "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm)]
+    .map(([, block = ""]) => block)
+    .find((block) => /from "embedbox"/.test(block))
+  const place = Path.join(folder, "effect.ts")
+  Fs.writeFileSync(place, text ?? "")
+  return place
+}
+
+it("the first block for hosts in Effect runs", async () => {
+  const folder = temporaryFolder()
+  vi.stubEnv("EMBEDBOX_DATABASE", Path.join(folder, "notes.sqlite"))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const file = effectBlock("README.md", folder)
+  Fs.appendFileSync(
+    file,
+    "\nexport const seen = await Effect.runPromise(Effect.provide(EntityService.EntityService.pipe(Effect.flatMap((s) => s.indexStatus)), Shell.layer))\n",
+  )
+  const { seen }: { seen: unknown } = await import(/* @vite-ignore */ pathToFileURL(file).href)
+  expect(seen).toMatchObject({ ready: 1, pending: 0 })
+})
+
+it("the transaction of the migration is one", async () => {
+  const { takeOrder }: { takeOrder: (id: string, text: string) => Effect.Effect<unknown, Error, Needed> } =
+    await import(/* @vite-ignore */ pathToFileURL(effectBlock("docs/migration.md", temporaryFolder())).href)
+  const counts = await Effect.runPromise(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE orders (id TEXT PRIMARY KEY)`
+      yield* takeOrder("first", "flour")
+      // The second order of that id is refused by the host's own table, and its entity goes with it.
+      const entities = yield* EntityService.EntityService
+      yield* entities.deleteEntity("first")
+      yield* Effect.flip(takeOrder("first", "water"))
+      return [(yield* sql`SELECT * FROM orders`).length, (yield* entities.listEntities()).length]
+    }).pipe(Effect.provide(memory), Effect.scoped),
+  )
+  expect(counts).toEqual([1, 0])
 })
