@@ -47,6 +47,28 @@ it("tells what else there is on the subject of a note", async () => {
   )
 })
 
+it("keeps a note of which nothing can be known", async () => {
+  await using shell = await createTestShell()
+  await shell.embedder.failWhen((text) => text.includes("oil"), "item")
+  const answer = knowledgeOver(shell).say("note The chain wants oil")
+  await shell.drain()
+  expect(await answer).toMatch(/^saved as \S+$/)
+})
+
+it("calls nothing that is deprecated", async () => {
+  const warnings: Array<string> = []
+  const hear = (warning: Error) => void warnings.push(`${warning.name}: ${warning.message}`)
+  process.on("warning", hear)
+  try {
+    await knowledge.say("add Rye bread rests overnight")
+    await knowledge.say("note Bread of rye flour")
+    await knowledge.importAll(["one", "two"])
+    expect(warnings).toEqual([])
+  } finally {
+    process.off("warning", hear)
+  }
+})
+
 it("takes many", async () => {
   expect(await knowledge.importAll(["one", "two", "three"])).toBe(3)
   expect(await knowledge.say("count")).toBe("3 notes")

@@ -26,6 +26,9 @@ export interface Options {
 
 const firstLine = (text: string) => text.split("\n", 1)[0] ?? ""
 
+/** How long somebody who writes a note waits for what goes with it, in milliseconds. */
+const patience = 10_000
+
 /** The shell over what keeps its entities. */
 export const knowledgeOver = (entities: Shell): Pick<Knowledge, "say" | "importAll"> => {
   const add = async (content: string) => {
@@ -33,14 +36,21 @@ export const knowledgeOver = (entities: Shell): Pick<Knowledge, "say" | "importA
     return `saved as ${entity.entityId}`
   }
 
-  /** Saves a text and tells what else there is on its subject. */
+  /** Saves a text and tells what else there is on its subject, if that is known before the writer has lost patience. */
   const note = async (content: string) => {
-    const entity = await entities.createEntitySync({ content })
-    const near = await entities.search(entity.content, { limit: 2 })
-    const other = near.results.find(({ entityId }) => entityId !== entity.id)
-    return other === undefined
-      ? `saved as ${entity.id}`
-      : `saved as ${entity.id}; see also ${other.entityId}: ${firstLine(other.excerpt)}`
+    const { entityId, jobId } = await entities.createEntity({ content })
+    const saved = `saved as ${entityId}`
+    try {
+      await entities.awaitSearchable(jobId, patience)
+    } catch (error) {
+      const isMissing =
+        error instanceof EmbedboxError && ["NOT_SEARCHABLE", "JOB_FAILED"].includes(error.code)
+      if (isMissing) return saved
+      throw error
+    }
+    const { results } = await entities.related(entityId, { limit: 1 })
+    const [other] = results
+    return other === undefined ? saved : `${saved}; see also ${other.entityId}: ${firstLine(other.excerpt)}`
   }
 
   const find = async (question: string) => {
