@@ -151,7 +151,8 @@ const make = (options: Options) =>
         yield* Effect.logInfo(`model ready in ${millis} ms`).pipe(Effect.annotateLogs({ folder }))
       }).pipe(
         Effect.annotateLogs({ model: model.name, pid: process.pid }),
-        Effect.tapError((error) => Effect.logError(error.reason)),
+        // Who is sent away while the model loads has no bad news.
+        Effect.tapError((error) => Effect.unless(Effect.logError(error.reason), process.isDismissed)),
       )
 
     const open = (serial: number) =>

@@ -125,7 +125,9 @@ it("the first block for hosts in Effect runs", async () => {
 })
 
 it("the transaction of the migration is one", async () => {
-  const { takeOrder }: { takeOrder: (id: string, text: string) => Effect.Effect<unknown, Error, Needed> } =
+  const {
+    takeOrder,
+  }: { takeOrder: (id: string, text: string) => Effect.Effect<unknown, { readonly _tag: string }, Needed> } =
     await import(/* @vite-ignore */ pathToFileURL(effectBlock("docs/migration.md", temporaryFolder())).href)
   const counts = await Effect.runPromise(
     Effect.gen(function* () {

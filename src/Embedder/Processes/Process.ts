@@ -40,6 +40,8 @@ export interface Process {
   readonly kill: Effect.Effect<void>
   /** How it ended, once it has. */
   readonly ended: Effect.Effect<string>
+  /** Whether it is being ended, or was, on purpose. */
+  readonly isDismissed: () => boolean
 }
 
 /** The entry of the children beside this module: TypeScript when this is TypeScript, as under tsx and vitest. */
@@ -139,5 +141,7 @@ export const open = (options: {
         onTimeout: () => host("the embedding process does not answer"),
       }),
     )
-    return { pid: child?.pid ?? 0, ask, kill, ended }
+    // Done first: from here on its end is our doing, whichever way it takes.
+    yield* Effect.addFinalizer(() => Effect.sync(() => (dismissed = true)))
+    return { pid: child?.pid ?? 0, ask, kill, ended, isDismissed: () => dismissed }
   })
