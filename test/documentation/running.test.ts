@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Config, EntityService, Shell } from "embedbox"
+import { Config, EntityService, type Errors, Shell } from "embedbox"
 import { root } from "./Program.js"
 
 type Needed = SqlClient.SqlClient | EntityService.EntityService
@@ -127,7 +127,7 @@ it("the first block for hosts in Effect runs", async () => {
 it("the transaction of the migration is one", async () => {
   const {
     takeOrder,
-  }: { takeOrder: (id: string, text: string) => Effect.Effect<unknown, { readonly _tag: string }, Needed> } =
+  }: { takeOrder: (id: string, text: string) => Effect.Effect<void, Errors.StorageError, Needed> } =
     await import(/* @vite-ignore */ pathToFileURL(effectBlock("docs/migration.md", temporaryFolder())).href)
   const counts = await Effect.runPromise(
     Effect.gen(function* () {
