@@ -59,18 +59,18 @@ it.each(blocks.map((text, at) => [at, text] as const))("block %i of the README r
   )
 })
 
-/** What the blocks of the migration print, in their order. */
-const printed: ReadonlyArray<ReadonlyArray<RegExp>> = [
-  [/^\S+ # Bread/],
-  [/^id=b: content: must not be empty/, /^1 taken over \{/],
-  [],
-  [/^Bread /, /^1 are still being embedded$/],
-  [/^# Bread/, /^\[\]$/],
+/** What the blocks of the migration print, in their order; whether a note still waits is the model's affair. */
+const printed: ReadonlyArray<RegExp> = [
+  /^\S+ # Bread\nFlour, water, salt\.$/,
+  /^id=b: content: must not be empty[^\n]*\n1 taken over \{.*\}$/,
+  /^$/,
+  /^Bread (\(not embedded yet\))?(\n1 are still being embedded)?$/,
+  /^# Bread\nFlour, water, salt\.\n\[\]$/,
 ]
 
-it.each(printed.map((lines, at) => [at, lines] as const))(
+it.each(printed.map((text, at) => [at, text] as const))(
   "block %i of the migration runs, and prints what it should",
-  async (at, lines) => {
+  async (at, expected) => {
     const folder = temporaryFolder()
     const former = new Database(Path.join(folder, "former.sqlite"))
     former.exec(`CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, body TEXT, author TEXT, created_at INTEGER) WITHOUT ROWID;
@@ -92,8 +92,7 @@ it.each(printed.map((lines, at) => [at, lines] as const))(
     for (const method of ["log", "warn"] as const) vi.spyOn(console, method).mockImplementation(hear)
     onTestFinished(() => void vi.restoreAllMocks())
     await import(/* @vite-ignore */ pathToFileURL(file).href)
-    expect(said).toHaveLength(lines.length)
-    for (const [place, line] of lines.entries()) expect(said[place]).toMatch(line)
+    expect(said.join("\n")).toMatch(expected)
   },
 )
 
