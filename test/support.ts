@@ -25,6 +25,7 @@ import * as Search from "../src/Search.js"
 import type { StorageError } from "../src/Domain/Errors.js"
 import type { Storage } from "../src/Storage.js"
 import * as Sqlite from "../src/Storage/Sqlite.js"
+import { settle } from "../src/Testing/Draining.js"
 import * as VectorIndex from "../src/VectorIndex.js"
 
 export interface Options {
@@ -65,6 +66,9 @@ export const system = (options: Options = {}) =>
     ),
   )
 
+/** Turns of the event loop, enough for the storage layer's hand-overs to settle. */
+export { settle }
+
 /** Backoff without jitter, so that times can be named. */
 export { plainBackoff } from "./support/backoff.js"
 
@@ -93,14 +97,3 @@ export const passTimeUntil = <E, R>(done: Effect.Effect<boolean, E, R>, steps = 
     }
     return yield* Effect.dieMessage(`it did not come to pass within ${steps} steps`)
   })
-
-/** Turns of the event loop, enough for the storage layer's hand-overs to settle. */
-export const settle = Effect.forEach(
-  Array.from({ length: 20 }),
-  () =>
-    Effect.zipRight(
-      Effect.yieldNow(),
-      Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))),
-    ),
-  { discard: true },
-)

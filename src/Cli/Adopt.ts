@@ -8,13 +8,11 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Adopting, type Mapping, type RowCheck, type RowOutcome } from "../Adopting.js"
 import { counted } from "../Domain/Phrases.js"
-import { EmbeddingQueue } from "../EmbeddingQueue.js"
-import * as JobProgress from "../JobProgress.js"
 import { Access } from "./Access.js"
+import * as BringingIn from "./BringingIn.js"
 import { SomeFailed } from "./Failure.js"
 import * as Output from "./Output.js"
-import * as Progress from "./Progress.js"
-import { oneLine, pausedNotice, Screen } from "./Screen.js"
+import { oneLine, Screen } from "./Screen.js"
 
 export interface Given {
   readonly source: string
@@ -80,7 +78,7 @@ const sumOf = <E, R>(outcomes: Stream.Stream<RowOutcome | RowCheck, E, R>, json:
     )
   })
 
-const bringIn = (given: Given, follow: (jobId: string) => Effect.Effect<void>) =>
+const bringIn = (given: Given) => (follow: (jobId: string) => Effect.Effect<void>) =>
   Effect.flatMap(Adopting, (adopting) => {
     const { again, json, source } = given
     return given.dryRun
@@ -93,50 +91,28 @@ const bringIn = (given: Given, follow: (jobId: string) => Effect.Effect<void>) =
         )
   })
 
-const andLeave = (given: Given) =>
-  Effect.map(
-    bringIn(given, () => Effect.void),
-    (rows) => ({ rows, embedded: null, failed: null }),
-  )
-
-const andWait = (given: Given) =>
-  Effect.gen(function* () {
-    const queue = yield* EmbeddingQueue
-    const screen = yield* Screen
-    const tracker = yield* JobProgress.make()
-    yield* Progress.show(yield* Progress.ofJobs("embedding", tracker))
-    const rows = yield* bringIn(given, tracker.add)
-    if ((yield* queue.workAhead).paused) yield* screen.write(pausedNotice)
-    const failed = yield* tracker.finished
-    return { rows, embedded: (yield* tracker.progress).done, failed }
-  }).pipe(Effect.scoped)
+const hint = "They are embedded in the background by the daemon, or here by --wait."
 
 const summary = (
   screen: typeof Screen.Service,
   { dryRun, table }: Given,
   { created, rows, skipped, unchanged, updated }: Rows,
-  { embedded, failed }: Pick<Document, "embedded" | "failed">,
-) => [
+  ended: BringingIn.Ended,
+): ReadonlyArray<string> => [
   dryRun
     ? `${counted(rows, "row")} of ${oneLine(table)} to bring in, ${skipped} of them cannot be notes`
     : `${counted(rows, "row")} of ${oneLine(table)}: ${created} new, ${updated} changed, ${unchanged} unchanged, ${skipped} left out`,
-  ...(embedded === null ? [] : [`${embedded} embedded, ${failed?.length ?? 0} failed`]),
-  ...(failed ?? []).map(({ entityId, reason }) =>
-    screen.red(`  failed ${oneLine(entityId)}: ${oneLine(reason)}`),
-  ),
-  ...(embedded !== null || created + updated === 0
-    ? []
-    : [screen.dim("They are embedded in the background by the daemon, or here by --wait.")]),
+  ...BringingIn.summary(screen, ended, { saved: created + updated, hint }),
 ]
 
 export const run = (given: Given) =>
   Effect.gen(function* () {
     const access = yield* Access
     const screen = yield* Screen
-    const { rows, ...ended } =
+    const { report: rows, ...ended } =
       given.wait && !given.dryRun
-        ? yield* Effect.provide(andWait(given), access.working)
-        : yield* Effect.provide(andLeave(given), access.services)
+        ? yield* Effect.provide(BringingIn.andWait(bringIn(given)), access.working)
+        : yield* Effect.provide(BringingIn.andLeave(bringIn(given)), access.services)
     yield* given.json
       ? Output.print(Output.Adopted, { dryRun: given.dryRun, table: given.table, ...rows, ...ended })
       : screen.done(summary(screen, given, rows, ended).join("\n"))
