@@ -31,6 +31,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Decoding from "./Domain/Decoding.js"
 import { type Entity, Entity as EntitySchema, type EntityKey, keyOf } from "./Domain/Entity.js"
 import {
   AmbiguousEntityId,
@@ -155,6 +156,8 @@ export interface Queue<A> {
   readonly liveBoxesOf: (
     keys: ReadonlyArray<EntityKey>,
   ) => Step.Step<ReadonlyArray<Readable<Box<A>>>, StorageError>
+  /** Whether any of these keys has a live box: all that a writer of new entities needs to know, and cheaper. */
+  readonly hasLive: (keys: Arr.NonEmptyReadonlyArray<EntityKey>) => Step.Step<boolean, StorageError>
   /** The keys, one of each type, that have this id and a live box. */
   readonly liveByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
   readonly liveBoxes: (page: LivePage) => Effect.Effect<ReadonlyArray<Readable<Box<A>>>, StorageError>
@@ -251,9 +254,8 @@ export const make = <A, I>(
     const owner = yield* Owner.make
     const hub = yield* Effect.acquireRelease(PubSub.sliding<JobChange>(4096), PubSub.shutdown)
     const statements = Statements.make(storage.statement)
-    const codec = Schema.parseJson(of.schema)
     const encode = encoderOf(of.schema)
-    const decode = Schema.decodeEither(codec)
+    const decode = Decoding.json(of.schema)
     const announce: Announce = (jobs) => storage.afterCommit(PubSub.publishAll(hub, jobs.map(changeOf)))
     const transitions = Transitions.make({ statements, backoff, announce })
     const lists = Lists.make({ storage, statements })
@@ -322,6 +324,7 @@ export const make = <A, I>(
               ),
         ),
       liveBoxesOf: (keys) => Step.map(open(statements.liveOfKeys(keys)), Boxes.newestOfEach),
+      hasLive: (keys) => storage.query(Step.map(statements.anyLive(keys), (rows) => rows.length > 0)),
       liveByEntityId: (entityId) => storage.read(Rows.jobRows(statements.liveByEntityId(entityId))),
       liveBoxes: (page) =>
         open(statements.livePage(JSON.stringify(page.entityTypes), page.after, page.limit)),

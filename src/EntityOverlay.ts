@@ -44,6 +44,8 @@ export interface Layered {
 export class EntityOverlay extends Context.Tag("embedbox/EntityOverlay")<
   EntityOverlay,
   {
+    /** Whether nothing is known of any of these keys: what writers of new entities ask first, since nearly always it is so. */
+    readonly areFree: (keys: Arr.NonEmptyReadonlyArray<EntityKey>) => Step.Step<boolean, StorageError>
     /** Box and row of each key, in their order; for one whose newest version cannot be read, why. */
     readonly layersOf: (
       keys: ReadonlyArray<EntityKey>,
@@ -120,6 +122,13 @@ export const make = Effect.gen(function* () {
               return { live: Option.fromNullable(live), stored: Option.fromNullable(stored) }
             }),
         )
+      }),
+    )
+
+  const areFree = (keys: Arr.NonEmptyReadonlyArray<EntityKey>) =>
+    storage.query(
+      Step.gen(function* () {
+        return !(yield* queue.hasLive(keys)) && !(yield* repository.hasAny(keys))
       }),
     )
 
@@ -207,7 +216,7 @@ export const make = Effect.gen(function* () {
       return [...views, ...(yield* page({ ...wanted, after, limit: damaged.length }))]
     })
 
-  return EntityOverlay.of({ layersOf, find, resolve, page })
+  return EntityOverlay.of({ areFree, layersOf, find, resolve, page })
 })
 
 /** The service over what it stands on, as a Layer. */

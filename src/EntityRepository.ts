@@ -5,12 +5,14 @@
  * The full-text row is the exception to "embedded": it follows the newest accepted text at once, since words need
  * no model, and so belongs to the entity or to its live box.
  */
+import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Decoding from "./Domain/Decoding.js"
 import { Entity, type EntityKey, JsonObject, keyList, keyOf, keyText } from "./Domain/Entity.js"
 import type { EmbeddedChunk } from "./Domain/Chunk.js"
 import type { StorageError } from "./Domain/Errors.js"
@@ -62,6 +64,8 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
       readonly findAll: (
         keys: ReadonlyArray<EntityKey>,
       ) => Step.Step<ReadonlyArray<Readable<StoredEntity>>, StorageError>
+      /** Whether a row is stored under any of these keys, readable or not. */
+      readonly hasAny: (keys: Arr.NonEmptyReadonlyArray<EntityKey>) => Step.Step<boolean, StorageError>
       /** The keys of the stored entities, of any type, that bear this id. */
       readonly findByEntityId: (entityId: string) => Effect.Effect<ReadonlyArray<EntityKey>, StorageError>
       readonly findByJob: (jobId: string) => Effect.Effect<Option.Option<StoredEntity>, StorageError>
@@ -89,8 +93,6 @@ export class EntityRepository extends Context.Tag("embedbox/EntityRepository")<
     }
 >() {}
 
-const Metadata = Schema.parseJson(JsonObject)
-
 /** Metadata is read by itself, so that a row in which it is damaged can still be told by its key. */
 const EntityRow = Schema.Struct({
   ...Entity.fields,
@@ -102,12 +104,10 @@ const EntityRow = Schema.Struct({
 
 const KeyRow = Schema.Struct({ entityType: Entity.fields.entityType, entityId: Entity.fields.id })
 
-const decodeEntities = Schema.decodeUnknownEither(Schema.Array(EntityRow))
-const decodeKeys = Schema.decodeUnknownEither(Schema.Array(KeyRow))
-const decodeMetadata = Schema.decodeEither(Metadata)
-const decodeDocs = Schema.decodeUnknownEither(
-  Schema.Array(Schema.Struct({ ...KeyRow.fields, doc: Schema.Int })),
-)
+const decodeEntities = Decoding.list(EntityRow)
+const decodeKeys = Decoding.list(KeyRow)
+const decodeMetadata = Decoding.json(JsonObject)
+const decodeDocs = Decoding.list(Schema.Struct({ ...KeyRow.fields, doc: Schema.Int }))
 const decodeCount = Schema.decodeUnknownEither(Schema.NonEmptyArray(Schema.Struct({ count: Schema.Int })))
 
 const toStored = ({ metadata, ...row }: typeof EntityRow.Type): Readable<StoredEntity> => {
@@ -258,6 +258,17 @@ export const make = Effect.gen(function* () {
         FROM json_each(${keyList(keys)}) AS wanted
           CROSS JOIN entities
         WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1`),
+    hasAny: ([one, ...more]) =>
+      storage.query(
+        Step.map(
+          more.length === 0
+            ? statement`SELECT 1 FROM entities
+                WHERE entity_type = ${one.entityType} AND entity_id = ${one.entityId}`
+            : statement`SELECT 1 FROM json_each(${keyList([one, ...more])}) AS wanted CROSS JOIN entities
+                WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1 LIMIT 1`,
+          (rows) => rows.length > 0,
+        ),
+      ),
     findByEntityId: (entityId) =>
       Effect.flatMap(
         sql`SELECT entity_type AS "entityType", entity_id AS "entityId" FROM entities

@@ -2,6 +2,7 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Decoding from "../Domain/Decoding.js"
 import { Attempt, AttemptToken, Job, JobId, ListedJob } from "../Domain/Job.js"
 import type { Statement } from "../Storage.js"
 import * as Step from "../Storage/Step.js"
@@ -67,13 +68,13 @@ export type WorkerRow = typeof WorkerRow.Type
 
 /** Every row. */
 const all = <A, I>(row: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeUnknownEither(Schema.Array(row))
+  const decode = Decoding.list(row)
   return (rows: Statement) => Step.mapEither(rows, decode)
 }
 
 /** What is told of all the rows. */
 const told = <A, I, B>(row: Schema.Schema<A, I>, tell: (rows: ReadonlyArray<A>) => B) => {
-  const decode = Schema.decodeUnknownEither(Schema.Array(row))
+  const decode = Decoding.list(row)
   const decodeAndTell = (rows: ReadonlyArray<unknown>) => Either.map(decode(rows), tell)
   return (rows: Statement) => Step.mapEither(rows, decodeAndTell)
 }
@@ -86,8 +87,8 @@ const first = <A, I>(row: Schema.Schema<A, I>) => told(row, ([one]) => Option.fr
 
 /** What the row of a statement tells that always gives one. */
 const value = <A, I, B>(row: Schema.Schema<A, I>, tell: (row: A) => B) => {
-  const decode = Schema.decodeUnknownEither(Schema.NonEmptyArray(row))
-  const decodeAndTell = (rows: ReadonlyArray<unknown>) => Either.map(decode(rows), ([one]) => tell(one))
+  const decode = Decoding.first(row)
+  const decodeAndTell = (rows: ReadonlyArray<unknown>) => Either.map(decode(rows), tell)
   return (rows: Statement) => Step.mapEither(rows, decodeAndTell)
 }
 

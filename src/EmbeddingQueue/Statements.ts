@@ -5,6 +5,7 @@
  * its live ones; where that is so the index is named (and named once more in the condition that a partial index
  * must be proved by). Columns come back under the names of `Job`. Lists and records are in files of their own.
  */
+import type * as Arr from "effect/Array"
 import type { Fault } from "../Domain/Errors.js"
 import { type EntityKey, keyList } from "../Domain/Entity.js"
 import type { AttemptToken, Job, JobId, Outcome } from "../Domain/Job.js"
@@ -110,6 +111,15 @@ export const make = (sql: StatementBuilder) => {
       SELECT ${boxed} FROM json_each(${keyList(keys)}) AS wanted
         CROSS JOIN embedding_queue INDEXED BY embedding_queue_live
       WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1 AND status <> 'completed'`,
+
+    /** A row where any of these keys has a live box. A lone key as plain values: a table of JSON costs more than the look. */
+    anyLive: ([one, ...more]: Arr.NonEmptyReadonlyArray<EntityKey>) =>
+      more.length === 0
+        ? sql`SELECT 1 FROM embedding_queue INDEXED BY embedding_queue_live
+            WHERE entity_type = ${one.entityType} AND entity_id = ${one.entityId} AND status <> 'completed' LIMIT 1`
+        : sql`SELECT 1 FROM json_each(${keyList([one, ...more])}) AS wanted
+            CROSS JOIN embedding_queue INDEXED BY embedding_queue_live
+            WHERE entity_type = wanted.value ->> 0 AND entity_id = wanted.value ->> 1 AND status <> 'completed' LIMIT 1`,
 
     /** What a new box of these keys would take the place of. */
     replaceable: (keys: ReadonlyArray<EntityKey>) => sql`

@@ -112,6 +112,9 @@ interface Change extends Layered {
   readonly isNew: boolean
 }
 
+/** What is known of a key that is free. */
+const nothing: Either.Either<Layered> = Either.right({ live: Option.none(), stored: Option.none() })
+
 export const make = Effect.gen(function* () {
   const storage = yield* Storage
   const queue = yield* EmbeddingQueue
@@ -179,7 +182,12 @@ export const make = Effect.gen(function* () {
 
   const plans = (intents: ReadonlyArray<Intent>) =>
     Step.gen(function* () {
-      const layers = yield* overlay.layersOf(intents.map(({ key }) => key))
+      const keys = intents.map(({ key }) => key)
+      const areAllNew =
+        Arr.isNonEmptyReadonlyArray(keys) &&
+        intents.every(({ kind }) => kind === "create") &&
+        (yield* overlay.areFree(keys))
+      const layers = areAllNew ? keys.map(() => nothing) : yield* overlay.layersOf(keys)
       const now = yield* Step.now
       return Arr.zipWith(
         intents,
