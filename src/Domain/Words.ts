@@ -35,7 +35,7 @@ const pairs = (run: string): ReadonlyArray<string> => {
 }
 
 /** Most text is nothing but ASCII, and there the search for humps takes a tenth of the time. */
-const beyondAscii = /[^\0-\x7f]/
+const beyondAscii = /[\u0080-\uffff]/
 const asciiHumps = /[a-z][A-Z]|[A-Z]{2}[a-z]/g
 const humps = /\p{Ll}\p{Lu}|\p{Lu}\p{Lu}\p{Ll}/gu
 

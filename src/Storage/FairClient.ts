@@ -53,6 +53,8 @@ export interface FairClient {
 export interface FairClientOptions {
   readonly file: string
   readonly spanAttributes?: Record<string, unknown> | undefined
+  /** Called after each commit, before anybody learns of it. */
+  readonly committed?: (() => void) | undefined
 }
 
 /** Runs what waited for a commit. A hook that dies cannot undo the commit, nor keep the other hooks from running. */
@@ -134,7 +136,10 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
     const endWith = <A, E>(exit: Exit.Exit<A, E>): Exit.Exit<A, E | SqlError> => {
       if (Exit.isSuccess(exit)) {
         const committed = command("COMMIT")
-        if (Either.isRight(committed)) return exit
+        if (Either.isRight(committed)) {
+          options.committed?.()
+          return exit
+        }
         rollback()
         return Exit.fail(committed.left)
       }

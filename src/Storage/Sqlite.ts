@@ -23,6 +23,7 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { StorageError } from "../Domain/Errors.js"
 import { type Statement, Storage } from "../Storage.js"
+import * as Checkpoints from "./Checkpoints.js"
 import * as FairClient from "./FairClient.js"
 import * as LeanStatement from "./LeanStatement.js"
 import * as Migrations from "./Migrations.js"
@@ -81,7 +82,14 @@ const make = (options: SqliteOptions) =>
     const budget = options.busyBudget ?? defaultBusyBudget
     const opening = Replay.make({ file, budget, isInside: () => false })
     const connection = yield* opening(SqliteConnection.open(options.filename))
-    const client = yield* FairClient.make(connection, { file, spanAttributes: options.spanAttributes })
+    const checkpoints = SqliteConnection.isInMemory(options.filename)
+      ? undefined
+      : yield* Checkpoints.make(resolve(options.filename), connection)
+    const client = yield* FairClient.make(connection, {
+      file,
+      spanAttributes: options.spanAttributes,
+      committed: checkpoints?.committed,
+    })
     const replay = Replay.make({ file, budget, isInside: client.isInside })
     yield* Migrations.run({ migrations: options.migrations ?? Migrations.known, file, replay }).pipe(
       Effect.provideService(SqlClient.SqlClient, client.sql),

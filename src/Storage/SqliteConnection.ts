@@ -46,7 +46,8 @@ export const nameOf = (filename: string): string =>
 
 /**
  * `busy_timeout` is how long SQLite may stop the event loop; longer waits are Effect's. FULL, since an acknowledged
- * write survives loss of power. Claims spill to a file without `temp_store`. 64 MB of cache.
+ * write survives loss of power. Claims spill to a file without `temp_store`. 64 MB of cache. What `Checkpoints` leaves
+ * over is done at four times the usual length of the log.
  */
 const pragmas = [
   "PRAGMA busy_timeout = 10",
@@ -56,6 +57,7 @@ const pragmas = [
   "PRAGMA temp_store = MEMORY",
   "PRAGMA cache_size = -65536",
   "PRAGMA journal_size_limit = 67108864",
+  "PRAGMA wal_autocheckpoint = 4000",
 ]
 
 const refuse = (trouble: StorageTrouble, reason: string, cause?: unknown) =>

@@ -64,7 +64,7 @@ describe("opening a file", () => {
       expect(yield* pragma("foreign_keys")).toBe(1)
       expect(yield* pragma("temp_store")).toBe(2)
       expect(yield* pragma("cache_size")).toBe(-65536)
-      expect(yield* pragma("wal_autocheckpoint")).toBe(1000)
+      expect(yield* pragma("wal_autocheckpoint")).toBe(4000)
       expect(yield* pragma("journal_size_limit")).toBe(64 * 1024 * 1024)
     }),
   )

@@ -93,7 +93,7 @@ describe("the thread", () => {
       const [first] = yield* thread.rows("who", [])
       expect(yield* thread.rows("who", [])).toEqual([first])
       const error = yield* Effect.flip(thread.rows("die", []))
-      expect(error.message).toBe("The reading thread ended")
+      expect(error.message).toBe("The thread of a connection ended")
       const [second] = yield* thread.rows("who", [])
       expect(second).not.toBe(first)
     }),

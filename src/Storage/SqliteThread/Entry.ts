@@ -1,5 +1,5 @@
 /**
- * The entry of the thread that reads: it answers one question after the other until it is ended. It imports little, since
+ * The entry of the thread: it answers one question after the other until it is ended. It imports little, since
  * whoever asks first waits for it. The connection is opened by the first question and not before, so that a file that
  * cannot be opened is the answer to a question and not the death of the thread.
  */
@@ -7,16 +7,19 @@ import { parentPort, workerData } from "node:worker_threads"
 import Database from "better-sqlite3"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import type { Answer, Question } from "./Protocol.js"
+import * as Schema from "effect/Schema"
+import { type Answer, Connecting, type Question } from "./Protocol.js"
 
 /** A quarter of the main connection's cache each: they look at parts, and at what that has just read or written as well. */
 const pragmas = ["busy_timeout = 10", "cache_size = -16384", "temp_store = MEMORY", "query_only = ON"]
+
+const connecting = Schema.decodeUnknownSync(Connecting)(workerData)
 
 let opened: Database.Database | undefined
 
 const connection = () => {
   if (opened !== undefined) return opened
-  const database = new Database(String(workerData), { fileMustExist: true, readonly: true })
+  const database = new Database(connecting.filename, { fileMustExist: true, readonly: connecting.readonly })
   for (const pragma of pragmas) database.pragma(pragma)
   opened = database
   return database

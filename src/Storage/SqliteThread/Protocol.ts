@@ -1,7 +1,11 @@
-/** What is said between this thread and the one that reads. Rows cross by structured clone, as SQLite gives them. */
+/** What is said between this thread and that of the connection. Rows cross by structured clone, as SQLite gives them. */
 import * as Schema from "effect/Schema"
 
-/** One statement that reads. `id` tells which question an answer is to. */
+/** What the thread connects to. */
+export const Connecting = Schema.Struct({ filename: Schema.String, readonly: Schema.Boolean })
+export type Connecting = typeof Connecting.Type
+
+/** One statement. `id` tells which question an answer is to. */
 export interface Question {
   readonly id: number
   readonly sql: string
