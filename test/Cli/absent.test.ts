@@ -52,11 +52,13 @@ describe("what cannot be loaded", { timeout: 120_000 }, () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const reason = `embedbox: ${notLoaded(process.versions)}\n`
-      const status = yield* without("better_sqlite3.node", "bin.ts", ["status"], folder)
-      assert.deepStrictEqual(
-        [status.code, status.stderr, status.stdout],
-        [1, `${reason}the database was not touched\n`, ""],
-      )
+      for (const command of ["status", "serve", "mcp"]) {
+        const told = yield* without("better_sqlite3.node", "bin.ts", [command], folder)
+        assert.deepStrictEqual(
+          [command, told.code, told.stderr, told.stdout],
+          [command, 1, `${reason}the database was not touched\n`, ""],
+        )
+      }
       const daemon = yield* without("better_sqlite3.node", "main.ts", [], folder)
       assert.deepStrictEqual([daemon.code, daemon.stderr, daemon.stdout], [1, reason, ""])
       assert.isFalse(existsSync(join(folder, "notes.sqlite")))
