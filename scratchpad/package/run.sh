@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Packs the package as it would be published, installs the tarball into empty projects as strangers do, and runs them.
 # Each folder beside this file is such a project: its package.json names what it needs besides the package, and its
-# `start` proves that it works. Needs nothing but the npm registry. better-sqlite3 takes minutes to compile, so what this
-# repository's own install compiled is used where it is the same version; `COMPILE=1` compiles it again.
-# Names of folders as arguments: only those.
+# `start` proves that it works. Needs nothing but the npm registry. better-sqlite3 takes minutes to compile, so what was
+# compiled of the same version for the same Node, by this repository's install or by an earlier run of this, is used;
+# `COMPILE=1` compiles it again. Names of folders as arguments: only those; without any, all but `bun`, which is large.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -20,14 +20,21 @@ npm pack --silent --pack-destination "$work" >&2
 tarball="$(echo "$work"/embedbox-*.tgz)"
 
 versionOf() { node -p 'require(process.argv[1]).version' "$1/package.json"; }
-compiled="$PWD/node_modules/better-sqlite3"
-if [ "${COMPILE:-}" = 1 ] || [ ! -f "$compiled/build/Release/better_sqlite3.node" ]; then compiled=""; fi
+# It may be of another Node.
+loads() { node -e 'new (require(process.argv[1]))(":memory:")' "$1" 2>/dev/null; }
 
-for folder in scratchpad/package/*/; do
-  name="$(basename "$folder")"
-  if [ "$#" -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+kept="$PWD/node_modules/.cache/embedbox/better-sqlite3-$(node -p process.versions.modules)"
+compiled=""
+if [ "${COMPILE:-}" != 1 ]; then
+  for folder in "$PWD/node_modules/better-sqlite3" "$kept/node_modules/better-sqlite3"; do
+    if loads "$folder"; then compiled="$folder"; break; fi
+  done
+fi
+
+if [ "$#" -eq 0 ]; then set -- effect mcp promise; fi
+for name in "$@"; do
   project="$work/$name"
-  cp -R "$folder" "$project"
+  cp -R "scratchpad/package/$name" "$project"
   (
     cd "$project"
     # As the README tells hosts to: onnxruntime-node would download CUDA files otherwise.
@@ -39,6 +46,11 @@ for folder in scratchpad/package/*/; do
       cp -R "$compiled/build" "$here/build"
     else
       npm rebuild better-sqlite3 >&2
+      # With what it needs to be loaded.
+      rm -rf "$kept"
+      mkdir -p "$kept/node_modules"
+      cp -R node_modules/{better-sqlite3,bindings,file-uri-to-path} "$kept/node_modules"
+      touch "$work/compiled"
     fi
     # Two copies of Effect in one program do not know each other.
     copies="$(find node_modules -type d -path '*/node_modules/effect' -o -type d -path 'node_modules/effect' | wc -l)"
@@ -46,8 +58,5 @@ for folder in scratchpad/package/*/; do
     step "$name: run"
     npm start --silent
   )
-  if [ -z "$compiled" ]; then
-    cp -R "$project/node_modules/better-sqlite3" "$work/better-sqlite3"
-    compiled="$work/better-sqlite3"
-  fi
+  if [ -f "$work/compiled" ]; then compiled="$kept/node_modules/better-sqlite3"; fi
 done

@@ -1,7 +1,12 @@
-/** `embedbox codemod`: changes calls in a program's text, and says which ones somebody has to look at. */
+/**
+ * `embedbox codemod`: changes calls in a program's text, and says which ones somebody has to look at. ts-morph, which is
+ * large and wanted once in a program's life, is the program's to install: who has not is told how.
+ */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Codemod from "../Codemod.js"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import type * as Codemod from "../Codemod.js"
 import { counted } from "../Domain/Phrases.js"
 import { SomeFailed, WrongUsage } from "./Failure.js"
 import * as Output from "./Output.js"
@@ -11,6 +16,9 @@ export interface Given extends Codemod.Options {
   readonly which: "create-entity"
   readonly json: boolean
 }
+
+/** As `peerDependencies` has it; a test compares. */
+export const tsMorph = "ts-morph@28"
 
 const at = ({ column, file, line }: Codemod.Place) => `${oneLine(file)}:${line}:${column}`
 
@@ -32,11 +40,31 @@ const lines = (screen: typeof Screen.Service, report: Codemod.Report, dryRun: bo
     (report.others === 0 ? "" : `, ${report.others} of another createEntity`),
 ]
 
+const isMissing = (defect: unknown) =>
+  Predicate.hasProperty(defect, "code") &&
+  defect.code === "ERR_MODULE_NOT_FOUND" &&
+  Predicate.hasProperty(defect, "message") &&
+  String(defect.message).includes("'ts-morph'")
+
+const load = Effect.promise(() => import("../Codemod.js")).pipe(
+  Effect.catchSomeDefect((defect) =>
+    isMissing(defect)
+      ? Option.some(
+          new WrongUsage({
+            reason: "codemod needs ts-morph, which is not installed here",
+            advice: `install it beside Embedbox and run the same again: npm install --save-dev ${tsMorph}`,
+          }),
+        )
+      : Option.none(),
+  ),
+)
+
 export const run = (given: Given) =>
   Effect.gen(function* () {
     const screen = yield* Screen
+    const { createEntity } = yield* load
     const report = yield* Effect.catchTag(
-      Codemod.createEntity(given),
+      createEntity(given),
       "SourcesUnreadable",
       (error) => new WrongUsage({ reason: error.message, advice: "name a folder of sources, or a file" }),
     )

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { EntityNotFound, InvalidEntity } from "../Domain/Errors.js"
+import { EntityNotFound, InvalidEntity, StorageError } from "../Domain/Errors.js"
 import * as Screen from "./Screen.js"
 
 /** What a command ends with. Documented in the README: scripts rely on it. */
@@ -100,6 +100,10 @@ const ofError = (error: unknown): Told => {
   if (error instanceof SomeFailed) return { code: codes.partly, lines: [] }
   if (error instanceof InvalidEntity && error.field === "question") {
     return { code: codes.usage, lines: [error.message, "ask in a line or two"] }
+  }
+  // Nothing is wrong with a database that could not even be looked at.
+  if (error instanceof StorageError && error.trouble === "NotLoaded") {
+    return { code: codes.failed, lines: [error.message, "the database was not touched"] }
   }
   if (error instanceof EntityNotFound) {
     return {

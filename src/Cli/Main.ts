@@ -8,6 +8,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import type { Teardown } from "@effect/platform/Runtime"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -118,12 +119,13 @@ export const teardown =
   ([, , ...words]: ReadonlyArray<string>): Teardown =>
   (exit, onExit) => {
     const [command] = Arguments.globalsOf(words).others
+    // What fails interrupts what was under way beside it: that is no stop.
+    const isStopped = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)
     // To be stopped is how a folder is watched no more: nothing was cut off.
-    if (command === "sync" && Arguments.isSaid(words, "--watch") && Exit.isInterrupted(exit))
+    if (command === "sync" && Arguments.isSaid(words, "--watch") && isStopped)
       return onExit(Failure.codes.interrupted)
     // To be stopped is how a daemon ends well, and a server for an assistant.
-    if ((command === "serve" || command === "mcp") && Exit.isInterrupted(exit))
-      return onExit(Failure.codes.ok)
+    if ((command === "serve" || command === "mcp") && isStopped) return onExit(Failure.codes.ok)
     const { code, lines } = Failure.tell(exit, Arguments.isSaid(words, "--verbose", "-v"))
     const [what, ...rest] = lines
     if (what !== undefined) process.stderr.write([`embedbox: ${what}`, ...rest, ""].join("\n"))

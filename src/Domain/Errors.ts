@@ -144,6 +144,7 @@ export const StorageTrouble = Schema.Literal(
   "CannotOpen",
   "NewerVersion",
   "InvalidRow",
+  "NotLoaded",
   "Other",
 )
 export type StorageTrouble = typeof StorageTrouble.Type

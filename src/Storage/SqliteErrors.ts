@@ -117,10 +117,28 @@ const reasonOf = (
   }
 }
 
+/** Whether better-sqlite3 could not load what is compiled of it: nothing is wrong with the file then. */
+const isNotLoaded = (error: unknown): boolean => {
+  for (let at = error, depth = 0; Predicate.isRecord(at) && depth < 5; at = at["cause"], depth++) {
+    // Compiled for another Node, or not compiled at all: then it lists where it looked.
+    if (at["code"] === "ERR_DLOPEN_FAILED" || Array.isArray(at["tries"])) return true
+  }
+  return false
+}
+
+/** What a program without its SQLite is told, by what runs it. */
+export const notLoaded = (versions: { readonly node: string; readonly bun?: string | undefined }): string =>
+  versions.bun === undefined
+    ? `better-sqlite3 is not compiled for this Node (${versions.node}): run npm rebuild better-sqlite3 with it, and let npm run its install script`
+    : "Bun cannot load better-sqlite3, which is made for Node: run this with Node, or give the shell an SqlClient of Bun's by Sqlite.layerClient"
+
 /** Turns whatever came out of the database into the one error that callers know. `file` is named in the reason. */
 export const toStorageError = (error: unknown, file: string): StorageError => {
   if (error instanceof StorageError) return error
   if (Predicate.isRecord(error) && error["cause"] instanceof StorageError) return error["cause"]
+  if (isNotLoaded(error)) {
+    return new StorageError({ trouble: "NotLoaded", reason: notLoaded(process.versions), cause: error })
+  }
   const code = codeOf(error)
   const trouble = ParseResult.isParseError(error) ? "InvalidRow" : troubleOf(code)
   return new StorageError({ trouble, reason: reasonOf(trouble, file, code, error), cause: error })

@@ -3,7 +3,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { StorageError, type StorageTrouble } from "../../src/Domain/Errors.js"
-import { isBusy, isLowLevel, toStorageError } from "../../src/Storage/SqliteErrors.js"
+import { isBusy, isLowLevel, notLoaded, toStorageError } from "../../src/Storage/SqliteErrors.js"
 import { sqlError } from "./support.js"
 
 const table: ReadonlyArray<readonly [code: string, trouble: StorageTrouble, reason: RegExp]> = [
@@ -47,6 +47,21 @@ describe("SqliteErrors", () => {
       expect(error.reason).not.toContain("\n")
     }),
   )
+
+  it("tells a driver that could not be loaded from trouble with the file", () => {
+    const compiledForAnother = Object.assign(new Error("was compiled against a different Node.js version"), {
+      code: "ERR_DLOPEN_FAILED",
+    })
+    const neverCompiled = Object.assign(new Error("Could not locate the bindings file."), {
+      tries: ["a", "b"],
+    })
+    for (const cause of [compiledForAnother, neverCompiled]) {
+      const error = toStorageError(new SqlError({ cause, message: "Failed to open" }), "notes.db")
+      expect(error).toMatchObject({ trouble: "NotLoaded", reason: notLoaded(process.versions) })
+    }
+    expect(notLoaded({ node: "24.1.0" })).toMatch(/this Node \(24\.1\.0\).*npm rebuild better-sqlite3/)
+    expect(notLoaded({ node: "24.1.0", bun: "1.4.5" })).toMatch(/^Bun cannot load.*Sqlite\.layerClient/)
+  })
 
   it("keeps a StorageError as it is, also inside an SqlError", () => {
     const error = new StorageError({ trouble: "Full", reason: "full" })

@@ -38,6 +38,7 @@ export type ErrorCode =
   | "STORAGE_CANNOT_OPEN"
   | "STORAGE_NEWER_VERSION"
   | "STORAGE_INVALID_ROW"
+  | "STORAGE_NOT_LOADED"
   | "STORAGE_OTHER"
   | "SHELL_STOPPED"
   | "INTERNAL"
@@ -222,6 +223,7 @@ const storageCodes = {
   CannotOpen: "STORAGE_CANNOT_OPEN",
   NewerVersion: "STORAGE_NEWER_VERSION",
   InvalidRow: "STORAGE_INVALID_ROW",
+  NotLoaded: "STORAGE_NOT_LOADED",
   Other: "STORAGE_OTHER",
 } as const
 
