@@ -50,14 +50,8 @@ const checkOf = (ast: SchemaAST.AST): Check | undefined => {
       const from = checkOf(ast.from)
       return from && ((value) => from(value) && Option.isNone(ast.filter(value, options, ast)))
     }
-    case "Declaration": {
-      if (ast.typeParameters.length > 0) return undefined
-      const parse = ast.decodeUnknown()
-      return (value) => {
-        const parsed = parse(value, options, ast)
-        return Either.isEither(parsed) && Either.isRight(parsed) && parsed.right === value
-      }
-    }
+    case "Declaration":
+      return ast.typeParameters.length > 0 ? undefined : Schema.is(Schema.make<unknown>(ast))
     case "TypeLiteral":
       return checkOfFields(ast)
     default:
