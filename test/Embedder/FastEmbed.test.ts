@@ -191,20 +191,23 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
     { fastCheck: { numRuns: 15 }, timeout: 120_000 },
   )
 
-  it.effect("cuts text of megabytes while the event loop stays free", () =>
-    Effect.gen(function* () {
-      const { split } = yield* Embedder
-      const text = guide.repeat(Math.ceil(1_000_000 / guide.length))
-      const fiber = yield* Effect.fork(split([text].map(passage)))
-      let turns = 0
-      while ((yield* Fiber.poll(fiber))._tag === "None") {
-        yield* turn
-        turns++
-      }
-      const [pieces = []] = yield* Fiber.join(fiber)
-      assert.isTrue(covers(chunksOf(text, pieces), text))
-      assert.isAbove(turns, 1_000)
-    }),
+  it.effect(
+    "cuts text of megabytes while the event loop stays free",
+    () =>
+      Effect.gen(function* () {
+        const { split } = yield* Embedder
+        const text = guide.repeat(Math.ceil(1_000_000 / guide.length))
+        const fiber = yield* Effect.fork(split([text].map(passage)))
+        let turns = 0
+        while ((yield* Fiber.poll(fiber))._tag === "None") {
+          yield* turn
+          turns++
+        }
+        const [pieces = []] = yield* Fiber.join(fiber)
+        assert.isTrue(covers(chunksOf(text, pieces), text))
+        assert.isAbove(turns, 1_000)
+      }),
+    180_000,
   )
 
   it.effect("leaves the event loop free while it embeds", () =>
