@@ -52,7 +52,7 @@ export interface Report {
   /** Calls of which it cannot be told whose they are. */
   readonly unclear: ReadonlyArray<Place>
   /** Calls of another `createEntity`: left alone. */
-  readonly others: number
+  readonly others: ReadonlyArray<Place>
   /** Files that could not be worked on. */
   readonly broken: ReadonlyArray<{ readonly file: string; readonly reason: string }>
 }
@@ -96,14 +96,14 @@ interface Outcome {
   readonly reported: ReadonlyArray<Reported>
   readonly unclear: ReadonlyArray<Place>
   readonly kept: number
-  readonly others: number
+  readonly others: ReadonlyArray<Place>
 }
 
-const nothing: Outcome = { edits: [], changed: [], reported: [], unclear: [], kept: 0, others: 0 }
+const nothing: Outcome = { edits: [], changed: [], reported: [], unclear: [], kept: 0, others: [] }
 
 const outcomeOf = (found: Calls.Found, root: string, { keepSync }: Options): Outcome => {
-  if (found.meant === "other") return { ...nothing, others: 1 }
   const place = placeOf(root, found.kind === "call" ? found.call : found.at)
+  if (found.meant === "other") return { ...nothing, others: [place] }
   if (found.meant === "unclear") return { ...nothing, unclear: [place] }
   if (found.kind === "handed") {
     const reasons = ["it is handed on as a function, which cannot be followed"]
@@ -176,7 +176,7 @@ export const createEntity = (options: Options): Effect.Effect<Report, Sources.So
       kept: outcomes.reduce((sum, { kept }) => sum + kept, 0),
       reported: outcomes.flatMap(({ reported }) => reported),
       unclear: outcomes.flatMap(({ unclear }) => unclear),
-      others: outcomes.reduce((sum, { others }) => sum + others, 0),
+      others: outcomes.flatMap(({ others }) => others),
       broken,
     }
   }).pipe(Effect.withSpan("Codemod.createEntity"))

@@ -27,16 +27,3 @@ export class AdoptionRefused extends Schema.TaggedError<AdoptionRefused>()("Adop
     return this.reason
   }
 }
-
-/** The mapping as a text that no other mapping has. */
-export const textOf = (mapping: Mapping): string =>
-  JSON.stringify([
-    mapping.table,
-    mapping.id,
-    mapping.content,
-    mapping.type ?? null,
-    mapping.metadata ?? [],
-    mapping.metadataJson ?? null,
-    mapping.created ?? null,
-    mapping.updated ?? null,
-  ])

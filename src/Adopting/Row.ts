@@ -7,7 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type EntityInput, maxContentBytes, maxMetadataBytes } from "../Domain/Entity.js"
+import { type EntityId, type EntityInput, maxContentBytes, maxMetadataBytes } from "../Domain/Entity.js"
 import * as Input from "../Domain/EntityInput.js"
 
 /** What SQLite answers. */
@@ -29,6 +29,11 @@ export interface Cells {
   readonly metadataJson: Cell | undefined
   readonly created: Cell | undefined
   readonly updated: Cell | undefined
+}
+
+/** What a row becomes: an input that has been checked, with its id. */
+export interface Made extends Input.CheckedInput {
+  readonly id: EntityId
 }
 
 type Result<A> = Either.Either<A, string>
@@ -94,7 +99,7 @@ const present = (entries: ReadonlyArray<readonly [string, unknown]>) =>
   Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 
 /** The entity of a row, checked; `type` is that of all rows where they have none of their own. */
-export const inputOf = (cells: Cells, type: string | undefined): Result<EntityInput> =>
+export const inputOf = (cells: Cells, type: string | undefined): Result<Made> =>
   Either.gen(function* () {
     const id = yield* text("id", cells.id, 4 * 1024)
     if (id === undefined) return yield* Either.left("id: is NULL")
@@ -117,6 +122,6 @@ export const inputOf = (cells: Cells, type: string | undefined): Result<EntityIn
         ]),
       },
     }
-    yield* Either.mapLeft(Input.check(input), ({ message }) => message)
-    return input
+    const checked = yield* Either.mapLeft(Input.check(input), ({ message }) => message)
+    return { ...checked, id: yield* Either.mapLeft(Input.entityId(id), ({ message }) => message) }
   })

@@ -12,7 +12,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type EntityInput, maxContentBytes, maxMetadataBytes } from "../Domain/Entity.js"
+import { maxContentBytes, maxMetadataBytes } from "../Domain/Entity.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { AdoptionRefused, type Mapping } from "./Mapping.js"
 import * as Row from "./Row.js"
@@ -35,17 +35,22 @@ export interface Taken {
   readonly position: Position
   /** The key for people. */
   readonly key: string
-  readonly input: Either.Either<EntityInput, string>
+  readonly input: Either.Either<Row.Made, string>
 }
 
 export interface Source {
   /** The file, without links. */
   readonly file: string
+  readonly table: Table.Table
   /** At most so many rows behind a key, in the order of keys; fewer where they hold much text. */
   readonly page: (
     after: Position | undefined,
     most: number,
   ) => Effect.Effect<ReadonlyArray<Taken>, AdoptionRefused>
+  /** The rows of these keys, in their order and as far as the text of one page goes; nothing for one that is gone. */
+  readonly rows: (
+    positions: ReadonlyArray<Position>,
+  ) => Effect.Effect<ReadonlyArray<Taken | undefined>, AdoptionRefused>
 }
 
 /** Text of one page, in UTF-16 units. */
@@ -132,6 +137,8 @@ export const open = (given: string, mapping: Mapping): Effect.Effect<Source, Ado
     const first = yield* asked(given, () => select(""))
     const next = yield* asked(given, () => select(`WHERE (${keys}) > (${marks})`))
 
+    const one = yield* asked(given, () => select(`WHERE (${keys}) = (${marks})`))
+
     const identity = [asText(table.id), ...(typeColumn === undefined ? [] : [asText(typeColumn)])]
     const isStrings = Schema.is(Schema.Array(Schema.NullOr(Schema.String)))
 
@@ -163,9 +170,9 @@ export const open = (given: string, mapping: Mapping): Effect.Effect<Source, Ado
       .raw(true)
 
     /** A row that bears the id of one before it would take its place. */
-    const isSecond = (input: EntityInput, position: Position, twice: ReadonlySet<string>) => {
+    const isSecond = (input: Row.Made, position: Position, twice: ReadonlySet<string>) => {
       if (twice.size === 0) return false
-      const own = [input.id ?? null, ...(typeColumn === undefined ? [] : [input.entityType ?? null])]
+      const own = [input.id, ...(typeColumn === undefined ? [] : [input.entityType])]
       return twice.has(JSON.stringify(own)) && earlier.get(...own, ...bound(position)) !== undefined
     }
 
@@ -207,21 +214,39 @@ export const open = (given: string, mapping: Mapping): Effect.Effect<Source, Ado
       return { position, key, input }
     }
 
+    const sizeOf = (row: ReadonlyArray<Row.Value>) =>
+      row.reduce<number>((sum, cell) => sum + (typeof cell === "string" ? cell.length : 0), 0)
+
     const read = (after: Position | undefined, most: number, twice: ReadonlySet<string>) => {
       const rows = after === undefined ? first.iterate(most) : next.iterate(...bound(after), most)
       const values: Array<ReadonlyArray<Row.Value>> = []
       let size = 0
       for (const row of rows) {
         values.push(row)
-        size += row.reduce<number>((sum, one) => sum + (typeof one === "string" ? one.length : 0), 0)
+        size += sizeOf(row)
         if (size >= mostText) break
       }
       // Not within the iteration: a connection does one thing at a time.
       return values.map((row) => takenOf(row, twice))
     }
 
+    const readRows = (positions: ReadonlyArray<Position>, twice: ReadonlySet<string>) => {
+      const taken: Array<Taken | undefined> = []
+      let size = 0
+      for (const position of positions) {
+        const row = one.get(...bound(position), 1)
+        taken.push(row === undefined ? undefined : takenOf(row, twice))
+        size += row === undefined ? 0 : sizeOf(row)
+        if (size >= mostText) break
+      }
+      return taken
+    }
+
     return {
       file,
+      table,
+      rows: (positions) =>
+        Effect.flatMap(duplicates, (twice) => asked(given, () => readRows(positions, twice))),
       page: (after, most) =>
         Effect.flatMap(duplicates, (twice) => asked(given, () => read(after, most, twice))),
     }

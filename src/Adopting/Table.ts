@@ -46,6 +46,19 @@ export interface Table {
   readonly isUnique: boolean
 }
 
+/** How the table is read, as a text that is the same however names were typed and in whatever order. */
+export const mappingText = (table: Table): string =>
+  JSON.stringify([
+    table.name,
+    table.id,
+    table.content,
+    ("column" in table.type ? table.type.column : table.type.name) ?? null,
+    table.metadata.toSorted(),
+    table.metadataJson ?? null,
+    table.created ?? null,
+    table.updated ?? null,
+  ])
+
 const same = (one: string, other: string) => one.toLowerCase() === other.toLowerCase()
 
 const rowidNames = ["rowid", "_rowid_", "oid"]

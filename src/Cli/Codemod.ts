@@ -34,10 +34,11 @@ const lines = (screen: typeof Screen.Service, report: Codemod.Report, dryRun: bo
   ...report.unclear.map(
     (place) => `${at(place)}  ${screen.yellow("nothing tells whose createEntity this is: see --receiver")}`,
   ),
+  ...report.others.map((place) => screen.dim(`${at(place)}  is another createEntity`)),
   ...report.broken.map(({ file, reason }) => screen.red(`${oneLine(file)}  left alone: ${oneLine(reason)}`)),
   `${counted(report.files, "file")}: ${dryRun ? "would change" : "changed"} ${counted(report.changed.length, "call")} in ${report.changedFiles.length}, ` +
     `${report.kept} right as they are, ${report.reported.length + report.unclear.length} to look at` +
-    (report.others === 0 ? "" : `, ${report.others} of another createEntity`),
+    (report.others.length === 0 ? "" : `, ${report.others.length} of another createEntity`),
 ]
 
 const isMissing = (defect: unknown) =>

@@ -76,7 +76,9 @@ export const adopt = Words.make(
     ).pipe(Options.optional),
     updated: column("updated", "The same for the last change.").pipe(Options.optional),
     again: Options.boolean("again").pipe(
-      Options.withDescription("From the first row, and replace what differs here; else behind the last one."),
+      Options.withDescription(
+        "From the first row; replace what differs here, also what was changed here, and bring back what was deleted.",
+      ),
     ),
     dryRun: Options.boolean("dry-run").pipe(
       Options.withDescription("Count and check rows, and save nothing."),
@@ -90,8 +92,10 @@ export const adopt = Words.make(
     more: [
       "Each row becomes a note: its id and its text are columns that you name. A row that cannot be one is told with its key " +
         "and left out; then it ends with 4.",
-      "Stop it whenever you like: run again, it goes on behind the last row, and brings what was added since. The table's " +
-        "owner may go on writing meanwhile.",
+      "Stop it whenever you like: run again, it goes on behind the last row, and brings what was added since and what was left " +
+        "out. The table's owner may go on writing meanwhile.",
+      "What was changed or deleted here since stays so, whatever path or mapping the table is read by, and no other note is " +
+        "replaced, but with --again. The notes go to the database of --database; the summary names it.",
     ],
     examples: [
       [

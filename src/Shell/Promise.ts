@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { Adopting } from "../Adopting.js"
+import { Adopting, type RowOutcome } from "../Adopting.js"
 import type { Entity } from "../Domain/Entity.js"
 import * as Input from "../Domain/EntityInput.js"
 import type { Job, QueueItem as FullQueueItem } from "../Domain/Job.js"
@@ -63,7 +63,21 @@ const jobOf = (job: Job): Omit<Queue.QueueItem, "entity"> => ({
   completedAt: job.completedAt,
 })
 
-const nothing: Interfaces.Adoption = { saved: 0, unchanged: 0, skipped: [] }
+const nothing: Interfaces.Adoption = { saved: 0, unchanged: 0, kept: [], skipped: [] }
+
+const adoptionWith = (sum: Interfaces.Adoption, outcome: RowOutcome): Interfaces.Adoption => {
+  const { key } = outcome
+  switch (outcome._tag) {
+    case "Saved":
+      return outcome.change === "unchanged"
+        ? { ...sum, unchanged: sum.unchanged + 1 }
+        : { ...sum, saved: sum.saved + 1 }
+    case "Kept":
+      return { ...sum, kept: [...sum.kept, { key, because: outcome.because }] }
+    case "Skipped":
+      return { ...sum, skipped: [...sum.skipped, { key, reason: outcome.reason }] }
+  }
+}
 
 const itemOf = <T extends Interfaces.BaseEntity>({
   content,
@@ -185,17 +199,7 @@ const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, clos
       wait(() => entities.awaitSearchable(jobId, timeoutMs), options),
     indexStatus: (options) => call(() => entities.indexStatus, options),
     adopt: (file, table, options) =>
-      wait(
-        () =>
-          Stream.runFold(adopting.adopt(file, table, options), nothing, (sum, outcome) =>
-            outcome._tag === "Skipped"
-              ? { ...sum, skipped: [...sum.skipped, { key: outcome.key, reason: outcome.reason }] }
-              : outcome.change === "unchanged"
-                ? { ...sum, unchanged: sum.unchanged + 1 }
-                : { ...sum, saved: sum.saved + 1 },
-          ),
-        options,
-      ),
+      wait(() => Stream.runFold(adopting.adopt(file, table, options), nothing, adoptionWith), options),
     registerEntityType: (entityType, options) => call(() => registry.register(entityType), options),
     queue: queueOf(context, call),
     start: () => edge(() => life.start),

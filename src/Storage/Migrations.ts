@@ -17,6 +17,7 @@ import search from "./migrations/0004_search.js"
 import matrix from "./migrations/0005_matrix.js"
 import directory from "./migrations/0006_directory.js"
 import adopting from "./migrations/0007_adopting.js"
+import adopted from "./migrations/0008_adopted.js"
 import type { Replay } from "./Replay.js"
 
 /** Migrations by name: four digits, an underscore, and what they do. */
@@ -31,6 +32,7 @@ export const known: Migrations = {
   "0005_matrix": matrix,
   "0006_directory": directory,
   "0007_adopting": adopting,
+  "0008_adopted": adopted,
 }
 
 /** The table in which the file says what was applied to it; a host's own migrations have another. */

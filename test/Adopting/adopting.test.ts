@@ -114,6 +114,7 @@ describe("a table of somebody else's", { timeout: 60_000 }, () => {
           created: 3,
           updated: 0,
           unchanged: 0,
+          kept: 0,
           skipped: 16,
         })
       }).pipe(Effect.provide(withAdopter()))

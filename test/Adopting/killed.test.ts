@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -73,7 +74,10 @@ describe("embedbox adopt", { timeout: 180_000 }, () => {
 
   it.scopedLive("counts without saving, tells what it leaves out, and ends with the right code", () =>
     Effect.gen(function* () {
-      const { file, folder } = yield* host(...numbered(60), "INSERT INTO notes VALUES (61, ''), (62, NULL)")
+      const { change, file, folder } = yield* host(
+        ...numbered(60),
+        "INSERT INTO notes VALUES (61, ''), (62, NULL)",
+      )
       const database = join(folder, "notes.sqlite")
       const embedbox = (...args: ReadonlyArray<string>) => runHere(database, ["adopt", file, ...args])
       const dry = yield* embedbox(...words, "--dry-run")
@@ -82,18 +86,28 @@ describe("embedbox adopt", { timeout: 180_000 }, () => {
         dry.stdout,
         /^left out id=61: content: must not be empty.*\nleft out id=62: content: is NULL\n/,
       )
-      assert.match(dry.stdout, /\n62 rows of notes to bring in, 2 of them cannot be notes\n$/)
+      const [counted = "", where = ""] = dry.stdout.trim().split("\n").slice(-2)
+      assert.strictEqual(counted, "62 rows of notes to bring in, 2 of them left out")
+      assert.strictEqual(where, `would go to ${database}, type base for all`)
+      const slip = yield* embedbox(...words, "--type", "kinf", "--dry-run")
+      assert.match(slip.stdout, /, type kinf for all: notes has no column of that name\n$/)
+      const column = yield* embedbox(...words, "--type", "BODY", "--dry-run")
+      assert.match(column.stdout, /, types from the column body\n$/)
       assert.match((yield* runHere(database, ["list"])).stdout, /no notes/i)
       const done = yield* embedbox(...words, "--wait", "--json")
       assert.strictEqual(done.code, 4)
       const { embedded, refused, ...counts } = yield* decode(done.stdout)
       assert.deepStrictEqual(counts, {
         dryRun: false,
+        database,
         table: "notes",
+        type: { all: "base" },
         rows: 62,
         created: 60,
         updated: 0,
         unchanged: 0,
+        kept: 0,
+        keptRows: [],
         skipped: 2,
         failed: [],
       })
@@ -102,11 +116,23 @@ describe("embedbox adopt", { timeout: 180_000 }, () => {
         refused.map(({ key }) => key),
         ["id=61", "id=62"],
       )
+      // They are not forgotten behind the last row.
       const again = yield* embedbox(...words)
-      assert.deepStrictEqual(
-        [again.code, again.stdout],
-        [0, "0 rows of notes: 0 new, 0 changed, 0 unchanged, 0 left out\n"],
-      )
+      assert.strictEqual(again.code, 4)
+      assert.match(again.stdout, /\n2 rows of notes: 0 new, 0 changed, 0 unchanged, 2 left out\nsaved to /)
+      yield* change("DELETE FROM notes WHERE id > 60")
+      const clean = yield* embedbox(...words)
+      assert.strictEqual(clean.code, 0, clean.stdout)
+      assert.match(clean.stdout, /^0 rows of notes: 0 new, 0 changed, 0 unchanged, 0 left out\n/)
+      // What was deleted here stays so, by whatever name the table is read.
+      yield* runHere(database, ["rm", "2"])
+      const moved = join(folder, "moved.sqlite")
+      renameSync(file, moved)
+      const kept = yield* runHere(database, ["adopt", moved, ...words])
+      assert.strictEqual(kept.code, 0, kept.stdout)
+      assert.match(kept.stdout, /^kept as it is here id=2: deleted since it was brought in\n/)
+      assert.match(kept.stdout, /0 new, 0 changed, 59 unchanged, 0 left out, 1 kept as they are here\n/)
+      renameSync(moved, file)
       const wrong = yield* embedbox("--table", "none", "--id", "id", "--content", "body")
       assert.strictEqual(wrong.code, 2)
       assert.match(wrong.stderr, /there is no table none: notes are there\nnothing was saved/)

@@ -9,6 +9,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Config, EntityService, type Errors, Shell } from "embedbox"
+import { runHere } from "../Cli/inProcess.js"
 import { root } from "./Program.js"
 
 type Needed = SqlClient.SqlClient | EntityService.EntityService
@@ -68,22 +69,33 @@ const printed: ReadonlyArray<RegExp> = [
   /^# Bread\nFlour, water, salt\.\n\[\]$/,
 ]
 
+/** A folder with what a host had before. */
+const formerFolder = () => {
+  const folder = temporaryFolder()
+  const former = new Database(Path.join(folder, "former.sqlite"))
+  former.exec(`CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, body TEXT, author TEXT, created_at INTEGER) WITHOUT ROWID;
+    INSERT INTO notes VALUES ('a', 'Rye bread', 'Ada', 1700000000), ('b', '', 'Bob', 1700000000)`)
+  former.close()
+  return folder
+}
+
+/** A block of the migration as a program in that folder. */
+const migrationBlock = (at: number, folder: string) => {
+  const file = Path.join(folder, `migration-${at}.ts`)
+  const text = blocksOf("docs/migration.md")[at] ?? ""
+  Fs.writeFileSync(
+    file,
+    text.replaceAll(/"(knowledge|former)\.sqlite"/g, (_, name: string) =>
+      JSON.stringify(Path.join(folder, `${name}.sqlite`)),
+    ),
+  )
+  return pathToFileURL(file).href
+}
+
 it.each(printed.map((text, at) => [at, text] as const))(
   "block %i of the migration runs, and prints what it should",
   async (at, expected) => {
-    const folder = temporaryFolder()
-    const former = new Database(Path.join(folder, "former.sqlite"))
-    former.exec(`CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, body TEXT, author TEXT, created_at INTEGER) WITHOUT ROWID;
-      INSERT INTO notes VALUES ('a', 'Rye bread', 'Ada', 1700000000), ('b', '', 'Bob', 1700000000)`)
-    former.close()
-    const file = Path.join(folder, `migration-${at}.ts`)
-    const text = blocksOf("docs/migration.md")[at] ?? ""
-    Fs.writeFileSync(
-      file,
-      text.replaceAll(/"(knowledge|former)\.sqlite"/g, (_, name: string) =>
-        JSON.stringify(Path.join(folder, `${name}.sqlite`)),
-      ),
-    )
+    const file = migrationBlock(at, formerFolder())
     const said: Array<string> = []
     const hear = (...values: ReadonlyArray<unknown>) =>
       void said.push(
@@ -91,10 +103,46 @@ it.each(printed.map((text, at) => [at, text] as const))(
       )
     for (const method of ["log", "warn"] as const) vi.spyOn(console, method).mockImplementation(hear)
     onTestFinished(() => void vi.restoreAllMocks())
-    await import(/* @vite-ignore */ pathToFileURL(file).href)
+    await import(/* @vite-ignore */ file)
     expect(said.join("\n")).toMatch(expected)
   },
 )
+
+it("the command lines of the migration do what its program does", async () => {
+  const folder = formerFolder()
+  const database = Path.join(folder, "knowledge.sqlite")
+  const lines = Fs.readFileSync(Path.join(root, "docs/migration.md"), "utf8").matchAll(
+    /^npx embedbox (adopt .*)$/gm,
+  )
+  const embedbox = (line: string) =>
+    Effect.runPromise(
+      runHere(
+        Path.join(folder, "other.sqlite"),
+        line.split(" ").map((word) => (word.endsWith(".sqlite") ? Path.join(folder, word) : word)),
+      ),
+    )
+  const [dry = "", real = "", ...more] = [...lines].map(([, line = ""]) => line)
+  expect([dry.replace(" --dry-run", ""), more]).toEqual([real.replace(" --wait", ""), []])
+
+  const looked = await embedbox(dry)
+  expect(looked.stdout).toContain(`2 rows of notes to bring in, 1 of them left out\nwould go to ${database},`)
+  for (const method of ["log", "warn"] as const) vi.spyOn(console, method).mockImplementation(() => undefined)
+  onTestFinished(() => void vi.restoreAllMocks())
+  await import(/* @vite-ignore */ migrationBlock(1, folder))
+  // The program was there before: nothing is left to do but what could not be done.
+  const done = await embedbox(real)
+  expect(done.stdout).toContain(
+    `1 row of notes: 0 new, 0 changed, 0 unchanged, 1 left out\nsaved to ${database},`,
+  )
+  const fresh = await embedbox(real.replace("knowledge", "fresh"))
+  expect(fresh.stdout).toContain("2 rows of notes: 1 new, 0 changed, 0 unchanged, 1 left out")
+  const [one, other] = await Promise.all(
+    ["knowledge", "fresh"].map((name) => embedbox(`get a --json --database ${name}.sqlite`)),
+  )
+  const metadata = /"metadata":(\{[^}]*\})/
+  expect(metadata.exec(one?.stdout ?? "")?.[1]).toMatch(/Ada/)
+  expect(metadata.exec(one?.stdout ?? "")?.[1]).toBe(metadata.exec(other?.stdout ?? "")?.[1])
+})
 
 it("each block of the migration is run", () => {
   expect(blocksOf("docs/migration.md")).toHaveLength(printed.length)

@@ -15,21 +15,28 @@ export const Codemodded = Schema.Struct({
     Schema.Struct({ ...place, reasons: Schema.Array(Schema.String), advice: Schema.String }),
   ),
   unclear: Schema.Array(Schema.Struct(place)),
-  others: Schema.Number,
+  others: Schema.Array(Schema.Struct(place)),
   broken: Schema.Array(Schema.Struct({ file: Schema.String, reason: Schema.String })),
 })
 
 /**
- * `embedbox adopt`, without `--dry-run` what became of the rows of this run. `refused` are the rows that were skipped, the
- * first thousand of them; `embedded` and `failed` are null without `--wait`.
+ * `embedbox adopt`, without `--dry-run` what became of the rows of this run. `type` is where types come from: a column, or
+ * one for all. `keptRows` and `refused` are rows that were kept as they are here and rows that were skipped, the first
+ * thousand of them; `embedded` and `failed` are null without `--wait`.
  */
 export const Adopted = Schema.Struct({
   dryRun: Schema.Boolean,
+  database: Schema.String,
   table: Schema.String,
+  type: Schema.Union(Schema.Struct({ column: Schema.String }), Schema.Struct({ all: Schema.String })),
   rows: Schema.Number,
   created: Schema.Number,
   updated: Schema.Number,
   unchanged: Schema.Number,
+  kept: Schema.Number,
+  keptRows: Schema.Array(
+    Schema.Struct({ key: Schema.String, because: Schema.Literal("changed", "deleted") }),
+  ),
   skipped: Schema.Number,
   refused: Schema.Array(Schema.Struct({ key: Schema.String, reason: Schema.String })),
   embedded: Schema.NullOr(Schema.Number),

@@ -126,7 +126,10 @@ export interface AwaitOptions extends CallOptions {
 
 /** How a table is brought in. */
 export interface AdoptOptions extends CallOptions {
-  /** From the first row, also where rows have been brought in before; what differs here is replaced. */
+  /**
+   * From the first row, also where rows have been brought in before; what differs here is replaced, also where it was
+   * changed here, and what was deleted here comes back. Default false.
+   */
   readonly again?: boolean | undefined
 }
 
@@ -144,7 +147,9 @@ export interface Adoption {
   readonly saved: number
   /** Rows that were the same entities before. */
   readonly unchanged: number
-  /** Rows that cannot be entities, by their keys in the table. */
+  /** Rows, by their keys in the table, that were brought in before and whose entity was changed or deleted here since: that stays. */
+  readonly kept: ReadonlyArray<{ readonly key: string; readonly because: "changed" | "deleted" }>
+  /** Rows that are no entities, by their keys in the table, and why; the next call looks at them again. */
   readonly skipped: ReadonlyArray<{ readonly key: string; readonly reason: string }>
 }
 
@@ -268,9 +273,10 @@ export interface Shell extends AsyncDisposable {
   readonly indexStatus: (options?: CallOptions) => Promise<IndexStatus>
 
   /**
-   * Brings in the rows of a table that the host had before, behind those that an earlier call with the same mapping brought
-   * in; reads and writes go on meanwhile, and the embedding goes on in the background. A stop or the signal ends it behind
-   * a row, and the next call goes on there.
+   * Brings in the rows of a table that the host had before: those that were left out before, and those behind what an earlier
+   * call with the same mapping brought in; reads and writes go on meanwhile, and the embedding goes on in the background. A
+   * stop or the signal ends it behind a row, and the next call goes on there. Without `again` no entity is replaced but one
+   * that this table brought and that is still as it was brought, and none that was deleted here comes back.
    */
   readonly adopt: (file: string, table: Mapping, options?: AdoptOptions) => Promise<Adoption>
   /** From now on there are entities of this type, as of those that the shell was opened with. */

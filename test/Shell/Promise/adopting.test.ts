@@ -21,8 +21,13 @@ it("a table that a host had before is brought in, once, and what cannot be is to
   expect([saved, unchanged]).toEqual([2, 0])
   expect(skipped).toMatchObject([{ key: "rowid=2", reason: expect.stringContaining("empty") }])
   expect(await shell.getEntity("a")).toMatchObject({ content: "rye bread", embedding: { state: "pending" } })
-  expect(await shell.adopt(file, mapping)).toEqual({ saved: 0, unchanged: 0, skipped: [] })
-  expect(await shell.adopt(file, mapping, { again: true })).toMatchObject({ saved: 0, unchanged: 2 })
+  expect(await shell.adopt(file, mapping)).toEqual({ saved: 0, unchanged: 0, kept: [], skipped })
+  await shell.deleteEntity("a")
+  expect(await shell.adopt(file, { ...mapping, metadata: ["id"] })).toMatchObject({
+    saved: 1,
+    kept: [{ key: "rowid=1", because: "deleted" }],
+  })
+  expect(await shell.adopt(file, mapping, { again: true })).toMatchObject({ saved: 2, unchanged: 0 })
   const refused = await rejection(shell.adopt(file, { ...mapping, content: "text" }))
   expect(refused).toBeInstanceOf(AdoptionRefusedError)
 })
