@@ -14,20 +14,44 @@ const frame = /(?:file:\/\/)?([^\s()]+:\d+:\d+)\)?$/
 /** How deep in the stack the caller's code is looked for. */
 const depth = 50
 
-/** Where the code is that called this library, as file, line and column; must be asked while it calls. */
+const isCallers = (file: string) =>
+  file !== "" &&
+  !file.startsWith("node:") &&
+  !file.startsWith(own) &&
+  !/[/\\]node_modules[/\\]effect[/\\]/.test(file)
+
+/** The files that run, one for each frame, whatever source maps call them. */
+const filesOf = (holder: object): ReadonlyArray<string> => {
+  let files: ReadonlyArray<string> = []
+  const before = Error.prepareStackTrace
+  Error.prepareStackTrace = (_, sites) => {
+    files = sites.map((site) => {
+      const name = site.getFileName() ?? ""
+      return name.startsWith("file:") ? fileURLToPath(name) : name
+    })
+    return ""
+  }
+  Error.captureStackTrace(holder, callSite)
+  // The stack is made when it is asked for.
+  Reflect.get(holder, "stack")
+  Error.prepareStackTrace = before
+  return files
+}
+
+/**
+ * Where the code is that called this library, as file, line and column; must be asked while it calls. Whose a frame is, is
+ * told by the file that runs: source maps give our own frames names that are no files of the host. Its place is told as
+ * they have it: that is what its author wrote.
+ */
 export const callSite = (): string | undefined => {
-  const before = Error.stackTraceLimit
+  const limit = Error.stackTraceLimit
   Error.stackTraceLimit = depth
-  const { stack = "" } = new Error()
-  Error.stackTraceLimit = before
-  return stack
-    .split("\n")
-    .slice(1)
-    .flatMap((line) => frame.exec(line)?.[1] ?? [])
-    .find(
-      (place) =>
-        !place.startsWith(own) && !place.includes("/node_modules/effect/") && !place.startsWith("node:"),
-    )
+  const holder: { stack?: string } = {}
+  Error.captureStackTrace(holder, callSite)
+  const lines = (holder.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line))
+  const at = filesOf({}).findIndex(isCallers)
+  Error.stackTraceLimit = limit
+  return frame.exec(lines[at] ?? "")?.[1]
 }
 
 /** Those that were told of. As many as there are places in the host's code. */
