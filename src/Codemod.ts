@@ -6,7 +6,8 @@
  */
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { Node } from "ts-morph"
+import * as Either from "effect/Either"
+import { Node, type SourceFile } from "ts-morph"
 import * as Calls from "./Codemod/Calls.js"
 import * as Searches from "./Codemod/Searches.js"
 import * as Sources from "./Codemod/Sources.js"
@@ -102,11 +103,11 @@ interface Outcome {
 const nothing: Outcome = { edits: [], changed: [], reported: [], unclear: [], kept: 0, others: [] }
 
 const outcomeOf = (found: Calls.Found, root: string, { keepSync }: Options): Outcome => {
-  const place = placeOf(root, found.kind === "call" ? found.call : found.at)
+  const place = placeOf(root, Calls.nodeOf(found))
   if (found.meant === "other") return { ...nothing, others: [place] }
   if (found.meant === "unclear") return { ...nothing, unclear: [place] }
   if (found.kind === "handed") {
-    const reasons = ["it is handed on as a function, which cannot be followed"]
+    const reasons = [found.reason]
     return { ...nothing, reported: [{ ...place, reasons, advice: adviceFor(reasons) }] }
   }
   const { edits, reasons } = judge(found)
@@ -132,42 +133,56 @@ const applied = (text: string, edits: ReadonlyArray<Use.Edit>): string => {
   return changed
 }
 
-/** Works on every file that has the word in it. */
+/** Works on every file that has the word in it, and on those that call what it exports. */
 export const createEntity = (options: Options): Effect.Effect<Report, Sources.SourcesUnreadable> =>
   Effect.gen(function* () {
     const files = yield* Sources.filesOf(options.path)
     const project = yield* Sources.project(options.path)
     const root = process.cwd()
+    const told = (file: string) => path.relative(root, file)
+    const broken = new Map<string, string>()
+
+    const texts = new Map<string, string>()
+    for (const file of files) {
+      const text = yield* Effect.either(Sources.textOf(file))
+      if (Either.isRight(text)) texts.set(file, text.right)
+      else broken.set(file, text.left.reason)
+    }
+    const isWanted = [...texts.values()].some((text) => text.includes(Calls.method))
+    const sources = isWanted ? [...texts.keys()].map((file) => project.addSourceFileAtPath(file)) : []
+    const among = new Set(sources)
+    const isSound = (source: SourceFile) => {
+      const file = path.normalize(source.getFilePath())
+      const reason = broken.get(file) ?? Sources.brokenAt(project, source)
+      if (reason !== undefined) broken.set(file, reason)
+      return reason === undefined
+    }
+
+    const place = { receivers: options.receivers, isAmong: (file: SourceFile) => among.has(file) }
+    const found = Calls.distinct(
+      sources
+        .filter((source) => source.getFullText().includes(Calls.method) && isSound(source))
+        .flatMap((source) => Calls.inFile(source, place)),
+    )
     const outcomes: Array<Outcome> = []
     const changedFiles: Array<string> = []
-    const broken: Array<Report["broken"][number]> = []
-    const told = (file: string) => path.relative(root, file)
-
-    const work = (file: string) =>
-      Effect.gen(function* () {
-        const raw = yield* Sources.textOf(file)
-        if (!raw.includes(Calls.method)) return
-        const mark = raw.startsWith("\uFEFF") ? 1 : 0
-        const source = project.addSourceFileAtPath(file)
-        const reason = Sources.brokenAt(project, source)
-        if (reason !== undefined) return void broken.push({ file: told(file), reason })
-        const some = Calls.inFile(source, options.receivers).map((found) => outcomeOf(found, root, options))
-        outcomes.push(...some)
-        const text =
-          raw.slice(0, mark) +
-          applied(
-            raw.slice(mark),
-            some.flatMap(({ edits }) => edits),
-          )
-        if (text === raw) return
-        if (!options.dryRun) yield* Sources.write(file, text)
-        changedFiles.push(told(file))
-      }).pipe(
-        Effect.catchAll((error) =>
-          Effect.sync(() => broken.push({ file: told(file), reason: error.reason })),
-        ),
-      )
-    yield* Effect.forEach(files, work, { discard: true })
+    for (const source of sources) {
+      const its = found.filter((one) => Calls.nodeOf(one).getSourceFile() === source)
+      if (its.length === 0 || !isSound(source)) continue
+      const some = its
+        .toSorted((one, other) => Calls.nodeOf(one).getStart() - Calls.nodeOf(other).getStart())
+        .map((one) => outcomeOf(one, root, options))
+      outcomes.push(...some)
+      const file = path.normalize(source.getFilePath())
+      const raw = texts.get(file) ?? ""
+      const mark = raw.startsWith("\uFEFF") ? 1 : 0
+      const edits = some.flatMap((one) => one.edits)
+      const text = raw.slice(0, mark) + applied(raw.slice(mark), edits)
+      if (text === raw) continue
+      const written = options.dryRun ? Either.void : yield* Effect.either(Sources.write(file, text))
+      if (Either.isRight(written)) changedFiles.push(told(file))
+      else broken.set(file, written.left.reason)
+    }
 
     return {
       files: files.length,
@@ -177,7 +192,7 @@ export const createEntity = (options: Options): Effect.Effect<Report, Sources.So
       reported: outcomes.flatMap(({ reported }) => reported),
       unclear: outcomes.flatMap(({ unclear }) => unclear),
       others: outcomes.flatMap(({ others }) => others),
-      broken,
+      broken: [...broken].map(([file, reason]) => ({ file: told(file), reason })),
     }
   }).pipe(Effect.withSpan("Codemod.createEntity"))
 

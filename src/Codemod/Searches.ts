@@ -1,6 +1,6 @@
 /**
- * Whether something is looked for behind a call, in the same function: by meaning it would have been found when the call
- * was over, and now is not. Whoever waits for the job in between has seen to that.
+ * Whether something is looked for right after a call: by meaning it would have been found when the call was over, and now is
+ * not. Whoever waits for the job in between has seen to that, and whoever does not wait for the call never could be sure.
  */
 import { Node } from "ts-morph"
 
@@ -19,24 +19,85 @@ const isFunction = (node: Node | undefined) =>
 /** The function in which something stands, or the whole file. */
 const bodyOf = (node: Node): Node => node.getFirstAncestor(isFunction) ?? node.getSourceFile()
 
-/** The statement in which a call stands: what it is handed, such as the function of a `then`, runs behind the call. */
-const statementOf = (node: Node) => node.getFirstAncestor(Node.isStatement)
+const isStatement = Node.isStatement
 
-/** The first search on the same receiver that stands behind the call. */
+const plain = (text: string) => text.replaceAll(/[?!]/g, "")
+
+/** Name and receiver of what is called. */
+const calleeOf = (call: Node): readonly [name: string, on: string | undefined] => {
+  if (!Node.isCallExpression(call)) return ["", undefined]
+  const callee = call.getExpression()
+  return Node.isPropertyAccessExpression(callee)
+    ? [callee.getName(), plain(callee.getExpression().getText())]
+    : [callee.getText(), undefined]
+}
+
+/** The expression that a call is part of, within its function. */
+const expressionOf = (node: Node): Node => {
+  const parent = node.getParent()
+  return parent === undefined || isStatement(parent) || isFunction(parent) ? node : expressionOf(parent)
+}
+
+/** Whether somebody waits until it is done; what is let go was never sure to be found. */
+const isAwaited = (node: Node): boolean => {
+  const parent = node.getParent()
+  if (Node.isAwaitExpression(parent) || Node.isYieldExpression(parent)) return true
+  if (parent === undefined || Node.isVoidExpression(parent) || Node.isExpressionStatement(parent))
+    return false
+  return isStatement(parent) || isFunction(parent) || isAwaited(parent)
+}
+
+/** What comes behind a statement, in its block and behind those around it, as far as its function goes. */
+const following = (statement: Node, body: Node): ReadonlyArray<Node> => {
+  const parent = statement.getParent()
+  // What is not a list of statements has others in place of one, not behind it.
+  const isListed =
+    Node.isBlock(parent) ||
+    Node.isSourceFile(parent) ||
+    Node.isCaseClause(parent) ||
+    Node.isDefaultClause(parent)
+  const siblings = isListed ? statement.getNextSiblings().filter(isStatement) : []
+  const around = statement.getFirstAncestor((one) => one === body || isStatement(one))
+  return around === undefined || around === body ? siblings : [...siblings, ...following(around, body)]
+}
+
+/** Names that a statement declares. */
+const declaredBy = (statement: Node) =>
+  Node.isVariableStatement(statement)
+    ? statement
+        .getDeclarations()
+        .flatMap((one) => [one.getNameNode(), ...one.getNameNode().getDescendants()])
+        .flatMap((one) => (Node.isIdentifier(one) ? [one.getText()] : []))
+    : []
+
+/**
+ * The search on the same receiver that comes right after the call: in the same expression, or in the next statement but for
+ * others that create something there and those that only deal with what the call answered.
+ */
 export const after = (call: Node, receiver: Node | undefined): Node | undefined => {
-  const wanted = receiver?.getText().replaceAll(/[?!]/g, "")
+  const wanted = receiver === undefined ? undefined : plain(receiver.getText())
+  const isOnIt = (on: string | undefined) => wanted === undefined || on === wanted
+  const isMeant = (other: Node) => isSearch(calleeOf(other)[0]) && isOnIt(calleeOf(other)[1])
   const body = bodyOf(call)
-  const statement = statementOf(call)
-  for (const other of body.getDescendants()) {
-    if (!Node.isCallExpression(other) || other.getEnd() <= call.getEnd()) continue
-    // Functions that are only made here run some other time.
-    if (bodyOf(other) !== body && !other.getAncestors().some((one) => one === statement)) continue
-    const callee = other.getExpression()
-    const [name, on] = Node.isPropertyAccessExpression(callee)
-      ? [callee.getName(), callee.getExpression().getText().replaceAll(/[?!]/g, "")]
-      : [callee.getText(), undefined]
-    if (isWait(name)) return undefined
-    if (isSearch(name) && (on === wanted || wanted === undefined)) return other
+  const whole = expressionOf(call)
+  const within = [whole, ...whole.getDescendants()]
+    .filter((other) => other.getEnd() > call.getEnd())
+    .find((other) => isMeant(other) || isWait(calleeOf(other)[0]))
+  if (within !== undefined) return isMeant(within) ? within : undefined
+  const statement = call.getFirstAncestor(isStatement)
+  if (statement === undefined || bodyOf(statement) !== body || !isAwaited(call)) return undefined
+  const names = declaredBy(statement)
+  for (const next of following(statement, body)) {
+    // Functions that are only made there run some other time.
+    const parts = [next, ...next.getDescendants()].filter((one) => bodyOf(one) === body)
+    if (parts.some((one) => isWait(calleeOf(one)[0]))) return undefined
+    const search = parts.find(isMeant)
+    if (search !== undefined) return search
+    const creates = next
+      .getDescendants()
+      .some((one) => calleeOf(one)[0].startsWith("create") && isOnIt(calleeOf(one)[1]))
+    const uses = parts.some((one) => Node.isIdentifier(one) && names.includes(one.getText()))
+    if (!creates && !uses) return undefined
   }
   return undefined
 }

@@ -111,6 +111,12 @@ const kept: ReadonlyArray<string> = [
   `await Promise.all([shell.createEntity({ content: "a" }), shell.createEntity({ content: "b" })])`,
   `log("x"), await shell.createEntity({ content: "a" })`,
   `await shell.createEntity({ content: "a" }); log(await shell.getEntity("a"))`,
+  // Who does not wait was never sure to find it, and what comes later or elsewhere is no matter of the call.
+  `void shell.createEntity({ content: "a" })\n  await shell.search("a")`,
+  `shell.createEntity({ content: "a" })\n  await shell.search("a")`,
+  `await shell.createEntity({ content: "a" })\n  log("b")\n  await shell.search("a")`,
+  `if (log.length > 0) await shell.createEntity({ content: "a" })\n  else await shell.search("a")`,
+  `await shell.createEntity({ content: "a" }).then(() => shell.awaitJob("a")).then(() => shell.search("a"))`,
 ]
 
 /** A body that needs the entity at once, and why. */
@@ -140,6 +146,10 @@ const wanted: ReadonlyArray<readonly [body: string, why: RegExp]> = [
   [
     `for (const content of ["a"]) { await shell.createEntity({ content }) }\n  await shell.search("a")`,
     /search/,
+  ],
+  [
+    `const e = await shell.createEntity({ content: "x" })\n  log(e.id)\n  await shell.search("x")`,
+    /searched in line \d+, right/,
   ],
 ]
 
