@@ -66,7 +66,7 @@ export type RowOutcome =
   | Kept
   | Skipped
 
-/** The row was brought before, and its entity was changed or deleted here since: that stays. */
+/** The row was brought before, and its entity was changed or deleted here since (or has another key now): that stays. */
 export interface Kept extends OfRow {
   readonly _tag: "Kept"
   readonly because: "changed" | "deleted"
