@@ -125,7 +125,10 @@ export const make = Effect.gen(function* () {
   const save = (rows: ReadonlyArray<Source.Taken>, options: Options) =>
     Effect.gen(function* () {
       const inputs = rows.flatMap(({ input }) => (Either.isRight(input) ? [input.right] : []))
-      const receipts = yield* service.upsertEntities(inputs, options)
+      const receipts = yield* service.upsertEntities(inputs, {
+        priority: options.priority,
+        batchId: options.batchId,
+      })
       const left = [...receipts]
       return yield* Effect.forEach(rows, (row): Effect.Effect<RowOutcome, NoRoom | StorageError> => {
         if (Either.isLeft(row.input)) return Effect.succeed(skipped(row, row.input.left))
