@@ -62,7 +62,10 @@ const parse = (words: ReadonlyArray<string>) => {
   if (wrong !== undefined) return wrong
   const word = Arguments.isSaid(words, "--help", "-h") ? Commands.described(command) : undefined
   return word === undefined
-    ? parser(["node", "embedbox", ...Arguments.ordered(words, Commands.switches)])
+    ? Effect.mapError(
+        parser(["node", "embedbox", ...Arguments.ordered(words, Commands.switches)]),
+        Failure.of(command),
+      )
     : CommandHelp.print({ ...word, globals: Globals.options })
 }
 
