@@ -204,6 +204,9 @@ describe("the command line", { timeout: 180_000 }, () => {
         assert.notMatch(help.stdout, controls)
       }
       assert.include((yield* embedbox(["--help"], { env })).stdout, "--database")
+      const ofCodemod = (yield* embedbox(["codemod", "--help"], { env })).stdout
+      // A paragraph that is wrapped has no blank before its lines.
+      assert.notMatch(ofCodemod, /^ \S/m)
       const ofImport = (yield* embedbox(["import", "--help"], { env })).stdout
       for (const part of ["embedbox import <folder>", "--wait", "--quiet", "Examples"])
         assert.include(ofImport, part)

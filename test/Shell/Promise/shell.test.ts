@@ -190,6 +190,7 @@ describe("an error of a shell", () => {
     )
     const full = await rejection(shell.createEntity({ content: "x" }))
     assert.instanceOf(full, QueueFullError)
+    assert.strictEqual(full.message, "the queue is full: 1 box waits, at most 1 may")
     assert.deepStrictEqual([full.code, full.fault, full.waiting, full.limit], ["QUEUE_FULL", "host", 1, 1])
     const bad = await rejection(
       shell.moveEntity({ entityType: "base", entityId: "a" }, { entityType: "not a name", entityId: "b" }),
