@@ -176,7 +176,12 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const all = yield* judged(rows, name, options.again === true)
       const inputs = all.flatMap((one) => (one._tag === "Writable" ? [one.made] : []))
-      const receipts = [...(yield* service.upsertEntities(inputs, options))]
+      const receipts = [
+        ...(yield* service.upsertEntities(inputs, {
+          priority: options.priority,
+          batchId: options.batchId,
+        })),
+      ]
       const saved: Array<Brought.Memory> = []
       const outcomes = yield* Effect.forEach(all, (one): Effect.Effect<RowOutcome, NoRoom | StorageError> => {
         if (one._tag !== "Writable") return Effect.succeed(one)

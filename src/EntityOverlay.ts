@@ -156,7 +156,7 @@ export const make = Effect.gen(function* () {
       const stored = yield* repository.findByEntityId(entityId)
       const keys = new Map([...boxed, ...stored].map((key) => [key.entityType, key]))
       const [key] = keys.values()
-      if (key === undefined) return yield* new EntityNotFound({ entityType: "any", entityId })
+      if (key === undefined) return yield* new EntityNotFound({ entityType, entityId })
       if (keys.size > 1) {
         return yield* new AmbiguousEntityId({ entityId, entityTypes: [...keys.keys()].toSorted() })
       }

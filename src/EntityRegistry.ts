@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import type { EntityType } from "./Domain/Entity.js"
 import type { AnyAdapter, Parts } from "./Domain/EntityAdapter.js"
 import { InvalidAdapter, InvalidEntity } from "./Domain/Errors.js"
@@ -25,6 +26,18 @@ export class EntityRegistry extends Context.Tag("embedbox/EntityRegistry")<
   }
 >() {}
 
+const isAdapter = (value: unknown): value is AnyAdapter =>
+  Predicate.hasProperty(value, "entityType") &&
+  Predicate.hasProperty(value, "flaw") &&
+  Predicate.isFunction(value.flaw) &&
+  Predicate.hasProperty(value, "flawOf") &&
+  Predicate.isFunction(value.flawOf)
+
+const noAdapter = new InvalidAdapter({
+  entityType: "",
+  reason: "is none: make it with EntityAdapter.make, or with defineEntityType where promises are spoken",
+})
+
 const make = (adapters: ReadonlyArray<AnyAdapter>, isOpen: boolean) =>
   Effect.gen(function* () {
     const known = new Map<string, AnyAdapter>()
@@ -32,8 +45,12 @@ const make = (adapters: ReadonlyArray<AnyAdapter>, isOpen: boolean) =>
 
     const register = (adapter: AnyAdapter) =>
       Effect.suspend(() => {
+        // Hosts in JavaScript register what they like.
+        if (!isAdapter(adapter)) return Effect.fail(noAdapter)
         const { entityType } = adapter
-        const reason = known.has(entityType) ? "is not the first: there is one already" : adapter.flaw()
+        const reason = known.has(entityType)
+          ? "is not taken: this type is registered already, and stays as it is"
+          : adapter.flaw()
         if (reason !== undefined) return Effect.fail(new InvalidAdapter({ entityType, reason }))
         known.set(entityType, adapter)
         return Effect.void

@@ -14,11 +14,13 @@ import * as Option from "effect/Option"
 import { notEmbedded } from "./Domain/Chunk.js"
 import { EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
+import * as Given from "./Domain/Given.js"
 import {
   type AmbiguousEntityId,
   EmbeddingError,
   EntityAlreadyExists,
   EntityNotFound,
+  type InsideTransaction,
   type InvalidEntity,
   type JobFailed,
   type JobNotFound,
@@ -137,7 +139,9 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       entityType?: string,
     ) => Effect.Effect<EntityView, BadRead | EntityNotFound>
     /** What is damaged is left out, and the log names it. */
-    readonly listEntities: (options?: ListOptions) => Effect.Effect<ReadonlyArray<EntityView>, StorageError>
+    readonly listEntities: (
+      options?: ListOptions,
+    ) => Effect.Effect<ReadonlyArray<EntityView>, InvalidEntity | StorageError>
     readonly search: (
       question: string,
       options?: SearchOptions,
@@ -151,29 +155,34 @@ export class EntityService extends Context.Tag("embedbox/EntityService")<
       options?: RelatedOptions,
     ) => Effect.Effect<SearchAnswer, BadRead | EntityNotFound | InvalidEntity>
 
-    /** How a job stands, or nothing when its id is unknown (or its receipt was cleaned up). */
+    /** How a job stands, and why it waits where that is known; or nothing when its id is unknown (or its receipt was cleaned up). */
     readonly getAsyncJobStatus: (
       jobId: string,
     ) => Effect.Effect<Option.Option<Jobs.AsyncJobStatus>, StorageError>
     /**
      * Waits until the job, or the one that took its place, has ended, also when another process ends it.
-     * Answers the ended job; a failed one is `JobFailed`. No time limit of its own: use `Effect.timeout`.
+     * Answers the ended job; a failed one is `JobFailed`. No time limit of its own: use `Effect.timeout`. In a transaction
+     * of the caller's nothing could end, so there it fails with `InsideTransaction` unless the job has ended already.
      */
     readonly awaitJob: (
       jobId: string,
       options?: { readonly pollEvery?: Duration.DurationInput | undefined },
-    ) => Effect.Effect<Jobs.EndedJob, JobFailed | JobNotFound | StorageError>
-    /** Waits until what the job saved is found by meaning, but not longer than `timeout`. */
+    ) => Effect.Effect<Jobs.EndedJob, InsideTransaction | JobFailed | JobNotFound | StorageError>
+    /** Waits until what the job saved is found by meaning, but not longer than `timeout`; not in a transaction of the caller's. */
     readonly awaitSearchable: (
       jobId: string,
       timeout: Duration.DurationInput,
-    ) => Effect.Effect<Jobs.EndedJob, JobFailed | JobNotFound | NotSearchable | StorageError>
+    ) => Effect.Effect<
+      Jobs.EndedJob,
+      InsideTransaction | JobFailed | JobNotFound | NotSearchable | StorageError
+    >
     /** How much of what was saved is found by meaning, and when the rest will be. */
     readonly indexStatus: Effect.Effect<IndexStatus.IndexStatus, StorageError>
   }
 >() {}
 
-const maxPage = 1000
+/** Entities of a page, where nothing else is asked for. */
+const normalPage = 100
 
 /** The service, made of what it needs. */
 export const make = Effect.gen(function* () {
@@ -202,8 +211,12 @@ export const make = Effect.gen(function* () {
 
   const receiptOf = ({ entityId, jobId }: WriteReceipt): Receipt => ({ entityId, jobId })
 
+  /** The intent of one write, whose options are the caller's word. */
+  const intentWith = (kind: "create" | "replace", input: EntityInput, options: CreateOptions) =>
+    Effect.flatMap(Given.createOptions(options), (said) => intentOf(kind, input, said))
+
   const createEntityAsync = (input: EntityInput, options: CreateOptions = {}) =>
-    Effect.flatMap(intentOf("create", input, options), writing.write).pipe(
+    Effect.flatMap(intentWith("create", input, options), writing.write).pipe(
       Effect.map(receiptOf),
       // Only a change can miss what it is to change.
       Effect.catchTag("EntityNotFound", Effect.die),
@@ -229,14 +242,26 @@ export const make = Effect.gen(function* () {
       )
     })
 
+  /** What is wrong with all is told of each. */
+  const refuseAll = (inputs: ReadonlyArray<EntityInput>) => (flaw: InvalidEntity) =>
+    Effect.succeed(inputs.map(() => Either.left(flaw)))
+
   const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
-    Effect.map(writeMany("create", inputs, options, writing.writeAll), (outcomes) =>
-      outcomes.map((outcome) => Either.map(outcome, receiptOf)),
+    Effect.map(
+      Either.match(Given.createOptions(options), {
+        onLeft: refuseAll(inputs),
+        onRight: (said) => writeMany("create", inputs, said, writing.writeAll),
+      }),
+      (outcomes) => outcomes.map((outcome) => Either.map(outcome, receiptOf)),
     ).pipe(Effect.withSpan("EntityService.createEntities", { attributes: { entities: inputs.length } }))
 
   const upsertEntities = (inputs: ReadonlyArray<EntityInput>, options: UpsertOptions = {}) =>
     Effect.flatMap(
-      writeMany(options.metadata ?? "replace", inputs, options, writing.writeAllIfChanged),
+      Either.match(Given.upsertOptions(options), {
+        onLeft: refuseAll(inputs),
+        onRight: ({ metadata = "replace", ...said }) =>
+          writeMany(metadata, inputs, said, writing.writeAllIfChanged),
+      }),
       (outcomes) =>
         Effect.forEach(outcomes, (outcome) =>
           // Whoever replaces does not mind what is there.
@@ -245,7 +270,7 @@ export const make = Effect.gen(function* () {
     ).pipe(Effect.withSpan("EntityService.upsertEntities", { attributes: { entities: inputs.length } }))
 
   const upsertEntity = (input: EntityInput, options: CreateOptions = {}) =>
-    Effect.flatMap(intentOf("replace", input, options), writing.writeIfChanged).pipe(
+    Effect.flatMap(intentWith("replace", input, options), writing.writeIfChanged).pipe(
       Effect.catchTags({ EntityNotFound: Effect.die, EntityAlreadyExists: Effect.die }),
       Traced.span("EntityService.upsertEntity"),
     )
@@ -322,14 +347,19 @@ export const make = Effect.gen(function* () {
     deleteEntity,
     getEntity,
     listEntities: (options = {}) =>
-      overlay.page({
-        entityTypes: options.entityTypes ?? [],
-        after: options.after ? [options.after.entityType, options.after.entityId] : ["", ""],
-        limit: Input.limit(options.limit, { normal: 100, most: maxPage }),
-      }),
+      Effect.flatMap(Given.listOptions(options), ({ after, entityTypes = [], limit = normalPage }) =>
+        overlay.page({
+          entityTypes,
+          after: after ? [after.entityType, after.entityId] : ["", ""],
+          limit,
+        }),
+      ),
     search: search.search,
     related: (entityId, options = {}) =>
-      Effect.flatMap(overlay.resolve(entityId, options.entityType), (key) => search.related(key, options)),
+      Effect.gen(function* () {
+        const { entityType } = yield* Given.relatedOptions(options)
+        return yield* search.related(yield* overlay.resolve(entityId, entityType), options)
+      }),
     ...(yield* Jobs.make),
     ...(yield* IndexStatus.make),
   })

@@ -25,13 +25,24 @@ export interface Settings {
   /** Of this package. */
   readonly version: string
   readonly pipes: Stdio.Pipes
-  readonly stdio: Stdio.Options
+  readonly stdio: Omit<Stdio.Options, "instructions">
   /** Calls of tools at a time. */
   readonly concurrency: number
 }
 
 /** What nobody has to say. */
 export const defaults: Pick<Settings, "concurrency" | "stdio"> = { concurrency: 8, stdio: Stdio.defaults }
+
+/** What an assistant is told of the whole. */
+const instructionsFor = (role: Role): string =>
+  [
+    "Notes of a person or a team, found by meaning and by words.",
+    "search_notes answers a question with excerpts, list_notes goes through all, read_note gives a whole text.",
+    "A note is found by its words as soon as it is saved, and by meaning when its embedding is done; answers say what they could not see.",
+    covers(role, "trusted")
+      ? "Search before you save: update_note changes a note that is there."
+      : "You may read and search; saving takes another role.",
+  ].join(" ")
 
 /** Every tool, in the order in which they are shown. */
 export const tools: Effect.Effect<
@@ -90,7 +101,10 @@ const makeServer = ({ concurrency, role }: Pick<Settings, "concurrency" | "role"
 export const serve = (settings: Settings): Effect.Effect<void, never, EmbeddingQueue | EntityService> =>
   Effect.gen(function* () {
     const server = yield* makeServer(settings)
-    const { ended, protocol } = yield* Stdio.make(settings.pipes, settings.stdio)
+    const { ended, protocol } = yield* Stdio.make(settings.pipes, {
+      ...settings.stdio,
+      instructions: instructionsFor(settings.role),
+    })
     const context = Context.make(McpServer.McpServer, server).pipe(Context.add(RpcServer.Protocol, protocol))
     yield* Effect.raceFirst(
       ended,

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { type EntityKey, keyText } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
+import * as Given from "./Domain/Given.js"
 import { EmbeddingError, type InvalidEntity, type StorageError } from "./Domain/Errors.js"
 import type { Fingerprint } from "./Domain/Fingerprint.js"
 import type {
@@ -69,6 +70,18 @@ interface Shown {
   readonly offset: number
   readonly explain: boolean
 }
+
+/** Results of an answer, where nothing else is asked for. */
+const normalLimit = 10
+
+/** Which entities may be found, of what options say. */
+const filterOf = (said: EntityFilter): EntityFilter => ({
+  entityTypes: said.entityTypes ?? [],
+  excludedTypes: said.excludedTypes ?? [],
+  metadata: said.metadata ?? {},
+  created: said.created,
+  updated: said.updated,
+})
 
 const noticeOf = (notice: string | undefined, unreadable: number): string | undefined => {
   const noun = unreadable === 1 ? "1 result is" : `${unreadable} results are`
@@ -183,10 +196,9 @@ export const make = Effect.gen(function* () {
   const search = (asked: string, options: SearchOptions = {}) =>
     Effect.gen(function* () {
       const question = yield* Input.question(asked)
-      const filter = yield* Input.filter(options)
-      const wanted = options.mode ?? "hybrid"
-      const limit = Input.limit(options.limit, { normal: 10, most: 100 })
-      const offset = Input.offset(options.offset, 1000)
+      const said = yield* Given.searchOptions(options)
+      const filter = filterOf(said)
+      const { explain = false, limit = normalLimit, mode: wanted = "hybrid", offset = 0 } = said
       const terms = termsOf(question)
       const depth = candidates(offset + limit)
 
@@ -224,14 +236,15 @@ export const make = Effect.gen(function* () {
         terms,
         limit,
         offset,
-        explain: options.explain ?? false,
+        explain,
       })
     }).pipe(Effect.withSpan("Search.search"))
 
   const related = (key: EntityKey, options: RelatedOptions = {}) =>
     Effect.gen(function* () {
-      const filter = yield* Input.filter(options)
-      const limit = Input.limit(options.limit, { normal: 10, most: 100 })
+      const said = yield* Given.relatedOptions(options)
+      const filter = filterOf(said)
+      const { limit = normalLimit } = said
       const fingerprint = yield* models.searched
       const vectors = (yield* repository.vectorsOf([key], fingerprint)).map(({ vector }) => vector)
       const isOther = (one: EntityKey) => one.entityType !== key.entityType || one.entityId !== key.entityId

@@ -80,7 +80,8 @@ describe("a shell with types of its own", () => {
       expect(yield* registry.types).toEqual(["log", "person", "place"])
       expect(yield* Effect.flip(registry.register(Place))).toMatchObject({
         _tag: "InvalidAdapter",
-        message: 'the adapter for entities of type "place" is not the first: there is one already',
+        message:
+          'the adapter for entities of type "place" is not taken: this type is registered already, and stays as it is',
       })
     }).pipe(Effect.provide(closed)),
   )

@@ -39,7 +39,9 @@ export const print = ({
 }) =>
   Effect.gen(function* () {
     const screen = yield* Screen
-    const text = (line: string) => wrapAnsi(line, screen.width, { trim: false }).split("\n")
+    const text = (line: string) => wrapAnsi(line, screen.width).split("\n")
+    /** Its blanks are meant. */
+    const indented = (line: string) => wrapAnsi(line, screen.width, { trim: false }).split("\n")
     const optionsOf = (some: Command.Command.Config) =>
       Object.values(some).flatMap((one) => (Options.isOptions(one) ? rowsOf(Options.getHelp(one)) : []))
     const args = Object.values(config).flatMap((one) => (Args.isArgs(one) ? rowsOf(Args.getHelp(one)) : []))
@@ -58,8 +60,8 @@ export const print = ({
         "",
         screen.bold("Examples"),
         ...told.examples.flatMap(([line, purpose]) => [
-          ...text(`  embedbox ${line}`),
-          ...text(`      ${screen.dim(purpose)}`),
+          ...indented(`  embedbox ${line}`),
+          ...indented(`      ${screen.dim(purpose)}`),
         ]),
       ].join("\n"),
     )

@@ -82,20 +82,24 @@ const advice: { readonly [tag: string]: { readonly code: number; readonly todo: 
   },
 }
 
+/** What @effect/cli says is wrong with words: the last line is the reason; above it is the structure. */
+const reasonOf = ({ error }: ValidationError.ValidationError): string => {
+  const text = HelpDoc.toAnsiText(error).replace(Screen.escapes, "")
+  const reason = text.trim().split("\n").at(-1)
+  return reason?.replace(/^[\s└─├│]+/, "") || "these words cannot be read"
+}
+
+/** A failure of this command: its words that cannot be read, with where they are explained. */
+export const of =
+  (command: string) =>
+  <E>(error: E | ValidationError.ValidationError): E | ValidationError.ValidationError | WrongUsage =>
+    ValidationError.isValidationError(error)
+      ? new WrongUsage({ reason: reasonOf(error), advice: `try: embedbox ${command} --help` })
+      : error
+
 const ofError = (error: unknown): Told => {
-  if (ValidationError.isValidationError(error)) {
-    const text = HelpDoc.toAnsiText(error.error).replace(Screen.escapes, "")
-    // The last line of what a Schema says is the reason; above it is the structure.
-    const reason = text
-      .trim()
-      .split("\n")
-      .at(-1)
-      ?.replace(/^[\s└─├│]+/, "")
-    return {
-      code: codes.usage,
-      lines: [reason || "these words cannot be read", "try: embedbox <command> --help"],
-    }
-  }
+  if (ValidationError.isValidationError(error))
+    return { code: codes.usage, lines: [reasonOf(error), "try: embedbox --help"] }
   if (error instanceof WrongUsage) return { code: codes.usage, lines: [error.reason, error.advice] }
   if (error instanceof SomeFailed) return { code: codes.partly, lines: [] }
   if (error instanceof InvalidEntity && error.field === "question") {

@@ -12,7 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { closest, distance } from "fastest-levenshtein"
+import { nearest } from "../Domain/Nearest.js"
 import * as Arguments from "./Arguments.js"
 import * as CommandHelp from "./CommandHelp.js"
 import * as Commands from "./Commands.js"
@@ -39,10 +39,6 @@ const scripts = Layer.succeed(Scripts, {
   fish: Command.getFishCompletions(Commands.command, "embedbox"),
 })
 
-/** A slip of the finger, not another word. */
-const isSlip = (said: string, meant: string) =>
-  distance(said, meant) <= Math.max(1, Math.floor(meant.length / 3))
-
 const builtIns = ["--help", "-h", "--version", "--wizard", "--completions", "--log-level"]
 
 /** An option that the command does not have. @effect/cli would take it for an argument where those are many. */
@@ -51,10 +47,10 @@ const misread = (command: string, words: ReadonlyArray<string>) => {
   if (options === undefined) return undefined
   const stranger = Arguments.strangerAmong(words, new Set([...options, ...builtIns]), Commands.switches)
   if (stranger === undefined) return undefined
-  const guess = closest(stranger, [...options, "--help"])
+  const guess = nearest(stranger, [...options, "--help"])
   return new Failure.WrongUsage({
     reason: `there is no option ${Screen.oneLine(stranger)} here`,
-    advice: isSlip(stranger, guess) ? `did you mean: ${guess}` : `embedbox ${command} --help lists them all`,
+    advice: guess !== undefined ? `did you mean: ${guess}` : `embedbox ${command} --help lists them all`,
   })
 }
 
@@ -66,7 +62,10 @@ const parse = (words: ReadonlyArray<string>) => {
   if (wrong !== undefined) return wrong
   const word = Arguments.isSaid(words, "--help", "-h") ? Commands.described(command) : undefined
   return word === undefined
-    ? parser(["node", "embedbox", ...Arguments.ordered(words, Commands.switches)])
+    ? Effect.mapError(
+        parser(["node", "embedbox", ...Arguments.ordered(words, Commands.switches)]),
+        Failure.of(command),
+      )
     : CommandHelp.print({ ...word, globals: Globals.options })
 }
 
@@ -81,10 +80,10 @@ const interpreter: Layer.Layer<Interpreter> = Layer.succeed(Interpreter, {
 const parsing = Layer.mergeAll(environment, scripts, interpreter)
 
 const unknown = (command: string) => {
-  const guess = closest(command, [...Commands.names])
+  const guess = nearest(command, [...Commands.names])
   return new Failure.WrongUsage({
     reason: `there is no command "${Screen.oneLine(command)}"`,
-    advice: isSlip(command, guess) ? `did you mean: embedbox ${guess}` : "embedbox --help lists all commands",
+    advice: guess !== undefined ? `did you mean: embedbox ${guess}` : "embedbox --help lists all commands",
   })
 }
 

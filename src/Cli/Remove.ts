@@ -40,7 +40,7 @@ export const run = (given: Given) =>
     if (first === undefined) return
     if (removed.length === 0)
       return yield* new EntityNotFound({
-        entityType: Option.getOrElse(given.type, () => ""),
+        entityType: Option.getOrUndefined(given.type),
         entityId: first,
       })
     yield* screen.write(`embedbox: there was no ${missing.map((id) => `"${oneLine(id)}"`).join(", ")}\n`)

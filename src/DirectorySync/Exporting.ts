@@ -53,7 +53,11 @@ export const make = (manifest: Manifest) =>
         Option.none<{ readonly entityType: string; readonly entityId: string }>(),
         (after) =>
           Effect.map(
-            service.listEntities({ entityTypes, limit: pageSize, after: Option.getOrUndefined(after) }),
+            Effect.catchTag(
+              service.listEntities({ entityTypes, limit: pageSize, after: Option.getOrUndefined(after) }),
+              "InvalidEntity",
+              Effect.die,
+            ),
             (page) => {
               const last = page.at(-1)
               const next =

@@ -17,7 +17,7 @@ import {
   maxMetadataBytes,
 } from "./Entity.js"
 import { InvalidEntity } from "./Errors.js"
-import type { EntityFilter, Scalar, TimeRange } from "./Search.js"
+import * as Nearest from "./Nearest.js"
 
 const invalid = (field: string, reason: string) => Either.left(new InvalidEntity({ field, reason }))
 
@@ -108,16 +108,32 @@ export interface CheckedPatch {
   readonly metadata: JsonObject | undefined
 }
 
-/** The fields of what a caller gave, each read once. */
-const fieldsOf = (input: unknown): Either.Either<{ readonly [field: string]: unknown }, InvalidEntity> =>
-  typeof input !== "object" || input === null
-    ? invalid("entity", "must be an object")
-    : Either.try({ try: () => ({ ...input }), catch: unreadable("entity") })
+/** What an entity has when it is read. One that was read may be given back as it is: what is not the writer's is passed over. */
+const asRead = ["id", "entityType", "content", "metadata", "contentHash", "created", "updated", "embedding"]
+
+/** The fields of what a caller gave, each read once. One that is not known is refused, lest it be lost in silence. */
+const fieldsOf = (
+  input: unknown,
+  known: ReadonlyArray<string>,
+): Either.Either<{ readonly [field: string]: unknown }, InvalidEntity> =>
+  Either.gen(function* () {
+    if (typeof input !== "object" || input === null) return yield* invalid("entity", "must be an object")
+    const given: { readonly [field: string]: unknown } = yield* Either.try({
+      try: () => ({ ...input }),
+      catch: unreadable("entity"),
+    })
+    const wasRead = Object.hasOwn(given, "contentHash")
+    const stranger = Object.keys(given).find((name) => !(wasRead ? asRead : known).includes(name))
+    return stranger === undefined ? given : yield* invalid(stranger, Nearest.unknown(stranger, known))
+  })
+
+const ofPatch = ["content", "metadata"]
+const ofInput = ["id", "entityType", ...ofPatch]
 
 /** Checks a whole input. */
 export const check = (input: unknown): Either.Either<CheckedInput, InvalidEntity> =>
   Either.gen(function* () {
-    const given = yield* fieldsOf(input)
+    const given = yield* fieldsOf(input, ofInput)
     return {
       id: given["id"] === undefined ? undefined : yield* entityId(given["id"]),
       entityType: yield* entityType(given["entityType"]),
@@ -129,7 +145,7 @@ export const check = (input: unknown): Either.Either<CheckedInput, InvalidEntity
 /** Checks what an update gives. */
 export const checkPatch = (patch: unknown): Either.Either<CheckedPatch, InvalidEntity> =>
   Either.gen(function* () {
-    const given = yield* fieldsOf(patch)
+    const given = yield* fieldsOf(patch, ofPatch)
     return {
       content: given["content"] === undefined ? undefined : yield* content(given["content"]),
       metadata: given["metadata"] === undefined ? undefined : yield* metadata(given["metadata"]),
@@ -147,52 +163,3 @@ export const question = (value: unknown): Either.Either<string, InvalidEntity> =
   }
   return value.trim() === "" ? invalid("question", "must not be empty") : Either.right(value)
 }
-
-/** How many are wanted, as a whole number within bounds, whatever was asked for. */
-export const limit = (
-  value: number | undefined,
-  bounds: { readonly normal: number; readonly most: number },
-) =>
-  value === undefined || Number.isNaN(value)
-    ? bounds.normal
-    : Math.min(bounds.most, Math.max(1, Math.trunc(value)))
-
-/** How many are left out, as a whole number from 0 to `most`, whatever was asked for. */
-export const offset = (value: number | undefined, most: number) =>
-  value === undefined || Number.isNaN(value) ? 0 : Math.min(most, Math.max(0, Math.trunc(value)))
-
-const isScalar = (value: unknown): value is Scalar =>
-  value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean"
-
-const range = (
-  field: string,
-  given: TimeRange | undefined,
-): Either.Either<TimeRange | undefined, InvalidEntity> => {
-  for (const [name, at] of Object.entries(given ?? {})) {
-    if (at !== undefined && !Number.isFinite(at)) {
-      return invalid(`${field}.${name}`, "must be a time in milliseconds since the epoch")
-    }
-  }
-  return Either.right(given)
-}
-
-/** Which entities may be found, of what options say. */
-export const filter = (options: EntityFilter): Either.Either<EntityFilter, InvalidEntity> =>
-  Either.gen(function* () {
-    const metadata = options.metadata ?? {}
-    for (const [key, value] of Object.entries(metadata)) {
-      if (!isScalar(value)) {
-        return yield* invalid(
-          `metadata.${key}`,
-          "can only be compared with a text, a number, true, false or null",
-        )
-      }
-    }
-    return {
-      entityTypes: options.entityTypes ?? [],
-      excludedTypes: options.excludedTypes ?? [],
-      metadata,
-      created: yield* range("created", options.created),
-      updated: yield* range("updated", options.updated),
-    }
-  })

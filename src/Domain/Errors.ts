@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 export const Fault = Schema.Literal("item", "provider", "host")
 export type Fault = typeof Fault.Type
 
-/** The input was refused before anything was stored. `field` is a path such as `metadata.tags[2]`. */
+/** What was given was refused before anything was done. `field` is a path such as `metadata.tags[2]`, or the name of an option. */
 export class InvalidEntity extends Schema.TaggedError<InvalidEntity>()("InvalidEntity", {
   field: Schema.String,
   reason: Schema.String,
@@ -34,7 +34,8 @@ export class InvalidAdapter extends Schema.TaggedError<InvalidAdapter>()("Invali
   reason: Schema.String,
 }) {
   override get message() {
-    return `the adapter for entities of type "${this.entityType}" ${this.reason}`
+    const of = this.entityType === "" ? "" : ` for entities of type "${this.entityType}"`
+    return `the adapter${of} ${this.reason}`
   }
 }
 
@@ -44,17 +45,21 @@ export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
   limit: Schema.Int,
 }) {
   override get message() {
-    return `the queue is full: ${this.waiting} boxes wait, at most ${this.limit} may`
+    return `the queue is full: ${this.waiting === 1 ? "1 box waits" : `${this.waiting} boxes wait`}, at most ${this.limit} may`
   }
 }
 
-/** Neither a live box nor a stored row has this key. "Not embedded yet" is a different answer. */
+/**
+ * Neither a live box nor a stored row has this key; where no type was named, none of any type. "Not embedded yet" is a
+ * different answer.
+ */
 export class EntityNotFound extends Schema.TaggedError<EntityNotFound>()("EntityNotFound", {
-  entityType: Schema.String,
+  entityType: Schema.UndefinedOr(Schema.String),
   entityId: Schema.String,
 }) {
   override get message() {
-    return `there is no entity "${this.entityId}" of type "${this.entityType}"`
+    const of = this.entityType === undefined ? "" : ` of type "${this.entityType}"`
+    return `there is no entity "${this.entityId}"${of}`
   }
 }
 
@@ -96,6 +101,18 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
 }) {
   override get message() {
     return `job ${this.jobId} failed: ${this.reason}`
+  }
+}
+
+/**
+ * A job was waited for inside a transaction. It cannot end before that has: no worker sees what is not committed, nor
+ * writes while the database is held.
+ */
+export class InsideTransaction extends Schema.TaggedError<InsideTransaction>()("InsideTransaction", {
+  jobId: Schema.String,
+}) {
+  override get message() {
+    return `job ${this.jobId} cannot end while this transaction is open: wait for it after the commit`
   }
 }
 

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { EmbeddingError, Fault } from "../Domain/Errors.js"
 import { fromVectorSpace } from "../Domain/Fingerprint.js"
@@ -63,6 +64,30 @@ const failureOf = (model: string, cause: unknown): EmbeddingError =>
       onSome: ({ retryAfterMs }) => ({ retryAfterMillis: retryAfterMs }),
     }),
   })
+
+const isWhole = (value: unknown) => typeof value === "number" && Number.isSafeInteger(value) && value >= 1
+
+/** Why it cannot work, whatever it is asked: a line for each reason. Its jobs would wait for ever, and nobody would know. */
+export const flawsOf = (service: unknown): ReadonlyArray<string> => {
+  if (!Predicate.isRecord(service))
+    return ["embedder must be an object with model, dimensions and generateEmbeddings"]
+  const { dimensions, model, parallelism, window } = service
+  const functionFlaws = (["generateEmbeddings", "generateEmbedding", "embedQuery"] as const).flatMap(
+    (name) =>
+      typeof service[name] === "function" || (name !== "generateEmbeddings" && service[name] === undefined)
+        ? []
+        : [`embedder.${name} must be a function`],
+  )
+  return [
+    ...(typeof model === "string" && model.trim() !== "" ? [] : ["embedder.model must be a name"]),
+    ...(isWhole(dimensions) ? [] : ["embedder.dimensions must be a whole number, 1 or more"]),
+    ...(window === undefined || isWhole(window) ? [] : ["embedder.window must be a whole number, 1 or more"]),
+    ...(parallelism === undefined || isWhole(parallelism)
+      ? []
+      : ["embedder.parallelism must be a whole number, 1 or more"]),
+    ...functionFlaws,
+  ]
+}
 
 /** The embedder of these functions. */
 export const make = (service: EmbeddingService): typeof Embedder.Service => {

@@ -11,17 +11,24 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { notEmbedded } from "../Domain/Chunk.js"
 import type { EntityKey } from "../Domain/Entity.js"
-import { JobFailed, JobNotFound, NotSearchable, type StorageError } from "../Domain/Errors.js"
+import {
+  InsideTransaction,
+  JobFailed,
+  JobNotFound,
+  NotSearchable,
+  type StorageError,
+} from "../Domain/Errors.js"
 import type { Job, JobId, JobStatus } from "../Domain/Job.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
+import { Storage } from "../Storage.js"
 
 /** How a job stands. */
 export interface AsyncJobStatus {
   readonly status: JobStatus
   readonly entityId: string
   readonly entityType: string
-  /** Why it failed, or why the last attempt did. */
+  /** Why it failed, why the last attempt did, or why it waits where a worker cannot ask its provider. */
   readonly error: string | undefined
 }
 
@@ -39,15 +46,24 @@ const defaultPoll: Duration.DurationInput = "250 millis"
 
 /** What follows jobs. */
 export const make = Effect.gen(function* () {
+  const storage = yield* Storage
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
+
+  /** Why nobody can embed anything now, as a worker told it last. */
+  const outage = Effect.map(queue.workers, (workers) => {
+    const told = workers.filter(({ alive }) => alive).map(({ provider }) => provider)
+    const [down] = told.flatMap((provider) => (provider.state === "open" ? [provider.reason] : []))
+    return told.every(({ state }) => state === "open") ? down : undefined
+  })
 
   const getAsyncJobStatus = (jobId: string) =>
     Effect.gen(function* () {
       const item = yield* queue.getJob(jobId)
       if (Option.isSome(item)) {
         const { entityId, entityType, lastError, status } = item.value.job
-        return Option.some<AsyncJobStatus>({ status, entityId, entityType, error: lastError ?? undefined })
+        const error = lastError ?? (status === "pending" ? yield* outage : undefined)
+        return Option.some<AsyncJobStatus>({ status, entityId, entityType, error })
       }
       // The receipt may be cleaned up while what it stored is still there.
       return Option.map(
@@ -95,6 +111,7 @@ export const make = Effect.gen(function* () {
       const lookAgain = Effect.gen(function* () {
         const found = yield* look(yield* Ref.get(followed))
         if ("ended" in found) return Option.some(found.ended)
+        if (yield* storage.isInside) return yield* new InsideTransaction({ jobId })
         yield* Ref.set(followed, found.waitFor)
         return Option.none()
       })

@@ -154,7 +154,7 @@ export const failure = (error: { readonly _tag: string; readonly message: string
     error instanceof InvalidEntity
       ? `the ${error.field === "content" ? "text" : error.field} ${error.reason.replace(/, has (?=\d)/, ", and it has ")}`
       : error.message
-  const what = said.replace(/^there is no entity "([^]*)" of type "[^"]*"$/, 'there is no note "$1"')
+  const what = said.replace(/^there is no entity "([^]*?)"(?: of type "[^"]*")?$/, 'there is no note "$1"')
   // Lists are numbered to be talked about.
   const hint = /^there is no note "\d{1,3}"$/.test(what)
     ? " The numbers of a list are no ids: those stand behind the titles."

@@ -17,7 +17,16 @@ export const optionalText = (description: string) => optional(text(description))
 export const choice = <const Words extends readonly [string, ...Array<string>]>(
   description: string,
   ...words: Words
-) => optional(Schema.Literal(...words).annotations({ description }))
+) =>
+  optional(
+    Schema.Literal(...words).annotations({
+      description,
+      message: () => ({
+        message: `must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+        override: true,
+      }),
+    }),
+  )
 
 /** A whole number within bounds, with what it is when it is not given. */
 export const whole = (what: string, from: number, to: number, fallback: number) => {

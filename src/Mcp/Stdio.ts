@@ -28,6 +28,12 @@ export interface Pipes {
   readonly output: (text: string) => Effect.Effect<boolean>
 }
 
+/** A request in work. */
+interface Waiting {
+  readonly id: JsonRpc.Id
+  readonly method: string
+}
+
 export interface Options {
   /** Longest line, in UTF-16 units: a note of the greatest length, each character of it escaped. */
   readonly mostLine: number
@@ -35,9 +41,15 @@ export interface Options {
   readonly mostRequests: number
   /** How long what is in work may take when the client has hung up. */
   readonly drain: Duration.DurationInput
+  /** What the assistant is told of the whole, when the conversation begins: the package's server has no word for it. */
+  readonly instructions: string
 }
 
-export const defaults: Options = { mostLine: 32 * 1024 * 1024, mostRequests: 64, drain: "10 seconds" }
+export const defaults: Omit<Options, "instructions"> = {
+  mostLine: 32 * 1024 * 1024,
+  mostRequests: 64,
+  drain: "10 seconds",
+}
 
 /** There is one client, whose pipes these are. */
 const client = 0
@@ -67,10 +79,10 @@ const paramsOf = (method: string, params: unknown): unknown =>
     : params
 
 /** The protocol for the server, and the end of the conversation. */
-export const make = (pipes: Pipes, options: Options = defaults) =>
+export const make = (pipes: Pipes, options: Options) =>
   Effect.gen(function* () {
-    /** Requests in work: our number, and the client's id. */
-    const waiting = new Map<string, JsonRpc.Id>()
+    /** Requests in work: our number, and what the client asked. */
+    const waiting = new Map<string, Waiting>()
     let count = 0
     const room = yield* Effect.makeSemaphore(options.mostRequests)
     const idle = yield* Effect.makeLatch(true)
@@ -92,17 +104,25 @@ export const make = (pipes: Pipes, options: Options = defaults) =>
           : Effect.void,
       )
 
+    const withInstructions = (method: string, value: unknown) =>
+      method === "initialize" && Predicate.isRecord(value)
+        ? { ...value, instructions: options.instructions }
+        : value
+
     const answer = (number: string, exit: Exit) =>
       Effect.suspend(() => {
-        const id = waiting.get(number)
-        if (id === undefined) return Effect.void
+        const asked = waiting.get(number)
+        if (asked === undefined) return Effect.void
+        const { id, method } = asked
         const line =
-          exit._tag === "Success" ? JsonRpc.result(id, exit.value) : JsonRpc.failure(id, problemOf(exit))
+          exit._tag === "Success"
+            ? JsonRpc.result(id, withInstructions(method, exit.value))
+            : JsonRpc.failure(id, problemOf(exit))
         // Not before it is said: it is what the end waits for.
         return Effect.ensuring(say(line), settle(number))
       })
 
-    const numberOf = (id: unknown) => [...waiting].find(([, known]) => known === id)?.[0]
+    const numberOf = (id: unknown) => [...waiting].find(([, known]) => known.id === id)?.[0]
 
     const protocol = yield* RpcServer.Protocol.make((forward) =>
       Effect.gen(function* () {
@@ -118,7 +138,7 @@ export const make = (pipes: Pipes, options: Options = defaults) =>
             }
             yield* room.take(1)
             const number = `${++count}`
-            waiting.set(number, id)
+            waiting.set(number, { id, method })
             yield* idle.close
             yield* forward(client, {
               _tag: "Request",

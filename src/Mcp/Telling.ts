@@ -51,7 +51,7 @@ const sentence = (text: string) =>
 const what = (error: Failure): string => {
   switch (error._tag) {
     case "EntityNotFound":
-      return `there is no note "${clipped(error.entityId, 100)}" of type "${error.entityType}"`
+      return `there is no note "${clipped(error.entityId, 100)}"${error.entityType === undefined ? "" : ` of type "${error.entityType}"`}`
     case "EntityAlreadyExists":
       return `a note "${clipped(error.entityId, 100)}" of type "${error.entityType}" exists already`
     case "AmbiguousEntityId":

@@ -8,15 +8,13 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { unsafeCoerce } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { Adopting, type RowOutcome } from "../Adopting.js"
-import type { Entity } from "../Domain/Entity.js"
 import * as Input from "../Domain/EntityInput.js"
-import type { Job, QueueItem as FullQueueItem } from "../Domain/Job.js"
+import * as Given from "../Domain/Given.js"
 import type { InvalidAdapter } from "../Domain/Errors.js"
 import type { Embedder } from "../Embedder.js"
 import * as Functions from "../Embedder/Functions.js"
@@ -26,17 +24,17 @@ import { type BulkOutcome as FullBulkOutcome, EntityService } from "../EntitySer
 import * as Shell from "../Shell.js"
 import type * as Config from "./Config.js"
 import * as Logging from "./Logging.js"
+import * as Arguments from "./Promise/Arguments.js"
+import * as Calls from "./Promise/Calls.js"
 import * as Edge from "./Promise/Edge.js"
 import * as Errors from "./Promise/Errors.js"
+import type { AnyEntityType } from "./Promise/EntityTypes.js"
 import type * as Interfaces from "./Promise/Interfaces.js"
+import * as Keeping from "./Promise/Keeping.js"
 import * as Life from "./Promise/Life.js"
-import type * as Queue from "./Promise/QueueManagement.js"
 import { load, type ShellOptions } from "./Promise/Settings.js"
 
 // ---- values ------------------------------------------------------------------------------------------------
-
-/** What a host says of its entities' types is its own word: nothing here could check it. */
-const asSaid: <A>(value: unknown) => A = unsafeCoerce
 
 const bulkOutcome = <A>(outcome: FullBulkOutcome<A, Errors.Failure>): Interfaces.BulkOutcome<A> =>
   Either.match(outcome, {
@@ -46,22 +44,6 @@ const bulkOutcome = <A>(outcome: FullBulkOutcome<A, Errors.Failure>): Interfaces
 
 const keyOf = ({ entityId, entityType }: Interfaces.EntityKey) =>
   Either.all({ entityType: Input.entityType(entityType), entityId: Input.entityId(entityId) })
-
-const jobOf = (job: Job): Omit<Queue.QueueItem, "entity"> => ({
-  jobId: job.jobId,
-  entityType: job.entityType,
-  entityId: job.entityId,
-  status: job.status,
-  outcome: job.outcome,
-  priority: job.priority,
-  retryCount: job.retryCount,
-  maxRetries: job.maxRetries,
-  lastError: job.lastError,
-  scheduledFor: job.scheduledFor,
-  createdAt: job.createdAt,
-  updatedAt: job.updatedAt,
-  completedAt: job.completedAt,
-})
 
 const nothing: Interfaces.Adoption = { saved: 0, unchanged: 0, kept: [], skipped: [] }
 
@@ -79,53 +61,22 @@ const adoptionWith = (sum: Interfaces.Adoption, outcome: RowOutcome): Interfaces
   }
 }
 
-const itemOf = <T extends Interfaces.BaseEntity>({
-  content,
-  job,
-}: FullQueueItem<Entity>): Queue.QueueItem<T> => ({
-  ...jobOf(job),
-  entity: content === undefined ? undefined : asSaid<T>(content),
-})
-
 // ---- methods -----------------------------------------------------------------------------------------------
 
-/** What the methods of a shell stand on. */
-export type Needed = Shell.Foundation | Shell.Services | Life.Life
-
-const queueOf = (context: Context.Context<Needed>, call: Edge.Edge<Needed>): Queue.QueueManagement => {
-  const queue = Context.get(context, EmbeddingQueue)
-  return {
-    getStats: (options) => call(() => queue.getStats, options),
-    cleanup: (olderThanMs, options) => call(() => queue.cleanup(olderThanMs), options),
-    resetStuckJobs: (stuckAfterMs, options) => call(() => queue.resetStuckJobs(stuckAfterMs), options),
-    retryFailed: (options) => call(() => queue.retryFailed(options), options),
-    cancel: (jobId, options) => call(() => Effect.asVoid(queue.cancel(jobId)), options),
-    pause: (options) => call(() => queue.pause, options),
-    resume: (options) => call(() => queue.resume, options),
-    getStatusByEntityId: <T extends Interfaces.BaseEntity>(
-      entityId: string,
-      entityType?: T["entityType"],
-      options?: Interfaces.CallOptions,
-    ) =>
-      call(
-        () =>
-          Effect.map(
-            queue.getStatusByEntityId(entityId, entityType),
-            Option.match({ onNone: () => null, onSome: itemOf<T> }),
-          ),
-        options,
-      ),
-  }
-}
-
 /** The shell over a runtime whose scope it ends. */
-const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, close: () => Promise<void>) => {
+const shellOf = (
+  context: Context.Context<Calls.Needed>,
+  edge: Edge.Edge<Calls.Needed>,
+  close: () => Promise<void>,
+) => {
   const entities = Context.get(context, EntityService)
   const adopting = Context.get(context, Adopting)
   const registry = Context.get(context, EntityRegistry.EntityRegistry)
   const life = Context.get(context, Life.Life)
-  const call: Edge.Edge<Needed> = (effect, options) => edge(() => life.call(Effect.suspend(effect)), options)
-  const wait: Edge.Edge<Needed> = (effect, options) => edge(() => life.wait(Effect.suspend(effect)), options)
+  const told = Calls.told(edge, life.call)
+  const toldWait = Calls.told(edge, life.wait)
+  const call = Calls.plain(told)
+  const wait = Calls.plain(toldWait)
   const stop = async () => {
     await edge(() => life.stop)
     await close()
@@ -133,75 +84,139 @@ const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, clos
   let stopped: Promise<void> | undefined
   const shell: Interfaces.Shell = {
     createEntity: (entity, options) => call(() => entities.createEntity(entity), options),
-    createEntityAsync: (entity, options) => call(() => entities.createEntityAsync(entity, options), options),
+    createEntityAsync: (entity, options) => told((said) => entities.createEntityAsync(entity, said), options),
     createEntitySync: <T extends Interfaces.BaseEntity>(
       entity: Interfaces.NewEntity<T>,
       options?: Interfaces.CallOptions,
-    ) => call(() => Effect.map(entities.createEntitySync(entity), asSaid<Interfaces.EntityView<T>>), options),
-    createEntities: (given, options) =>
+    ) =>
       call(
-        () => Effect.map(entities.createEntities(given, options), (outcomes) => outcomes.map(bulkOutcome)),
+        () => Effect.map(entities.createEntitySync(entity), Calls.asSaid<Interfaces.EntityView<T>>),
         options,
       ),
-    upsertEntity: (entity, options) => call(() => entities.upsertEntity(entity, options), options),
+    createEntities: (given, options) =>
+      told(
+        (said = {}) =>
+          Effect.gen(function* () {
+            yield* Arguments.ofMany({ entities: given })
+            const outcomes = yield* entities.createEntities(given, yield* Given.createOptions(said))
+            return outcomes.map(bulkOutcome)
+          }),
+        options,
+      ),
+    upsertEntity: (entity, options) => told((said) => entities.upsertEntity(entity, said), options),
     upsertEntities: (given, options) =>
-      call(
-        () => Effect.map(entities.upsertEntities(given, options), (outcomes) => outcomes.map(bulkOutcome)),
+      told(
+        (said = {}) =>
+          Effect.gen(function* () {
+            yield* Arguments.ofMany({ entities: given })
+            const outcomes = yield* entities.upsertEntities(given, yield* Given.upsertOptions(said))
+            return outcomes.map(bulkOutcome)
+          }),
         options,
       ),
     updateEntity: (entityId, patch, entityType, options) =>
-      call(() => entities.updateEntity(entityId, patch, entityType), options),
-    moveEntity: (from, to, options) =>
       call(
         () =>
-          Effect.flatMap(Either.all([keyOf(from), keyOf(to)]), ([before, after]) =>
-            entities.moveEntity(before, after),
+          Effect.flatMap(Arguments.ofEntity({ entityId, entityType }), () =>
+            entities.updateEntity(entityId, patch, entityType),
           ),
         options,
       ),
+    moveEntity: (from, to, options) =>
+      call(
+        () =>
+          Effect.gen(function* () {
+            yield* Arguments.ofMove({ from, to })
+            return yield* entities.moveEntity(yield* keyOf(from), yield* keyOf(to))
+          }),
+        options,
+      ),
     deleteEntity: (entityId, entityType, options) =>
-      call(() => entities.deleteEntity(entityId, entityType), options),
+      call(
+        () =>
+          Effect.flatMap(Arguments.ofEntity({ entityId, entityType }), () =>
+            entities.deleteEntity(entityId, entityType),
+          ),
+        options,
+      ),
     getEntity: <T extends Interfaces.BaseEntity>(
       entityId: string,
       entityType?: T["entityType"],
       options?: Interfaces.CallOptions,
     ) =>
       call(
-        () => Effect.map(entities.getEntity(entityId, entityType), asSaid<Interfaces.EntityView<T>>),
+        () =>
+          Effect.flatMap(Arguments.ofEntity({ entityId, entityType }), () =>
+            Effect.map(entities.getEntity(entityId, entityType), Calls.asSaid<Interfaces.EntityView<T>>),
+          ),
         options,
       ),
     listEntities: <T extends Interfaces.BaseEntity>(options?: Interfaces.ListOptions) =>
-      call(
-        () => Effect.map(entities.listEntities(options), (all) => all.map(asSaid<Interfaces.EntityView<T>>)),
+      told(
+        (said) =>
+          Effect.map(entities.listEntities(said), (all) => all.map(Calls.asSaid<Interfaces.EntityView<T>>)),
         options,
       ),
-    search: (question, options) => call(() => entities.search(question, options), options),
-    related: (entityId, options) => call(() => entities.related(entityId, options), options),
+    search: (question, options) => told((said) => entities.search(question, said), options),
+    related: (entityId, options) =>
+      told(
+        (said) => Effect.flatMap(Arguments.ofEntity({ entityId }), () => entities.related(entityId, said)),
+        options,
+      ),
     getAsyncJobStatus: (jobId, options) =>
       call(
         () =>
-          Effect.map(
-            entities.getAsyncJobStatus(jobId),
-            Option.match({
-              onNone: () => null,
-              onSome: ({ entityId, error, status }) => ({
-                status,
-                entityId,
-                ...(error === undefined ? {} : { error }),
+          Effect.flatMap(Arguments.ofJob({ jobId }), () =>
+            Effect.map(
+              entities.getAsyncJobStatus(jobId),
+              Option.match({
+                onNone: () => null,
+                onSome: ({ entityId, error, status }) => ({
+                  status,
+                  entityId,
+                  ...(error === undefined ? {} : { error }),
+                }),
               }),
-            }),
+            ),
           ),
         options,
       ),
     awaitJob: (jobId, options) =>
-      wait(() => entities.awaitJob(jobId, { pollEvery: options?.pollEveryMs }), options),
+      toldWait(
+        (said = {}) =>
+          Effect.gen(function* () {
+            yield* Arguments.ofJob({ jobId })
+            const { pollEveryMs } = yield* Arguments.ofAwait(said)
+            return yield* Effect.catchTag(
+              entities.awaitJob(jobId, { pollEvery: pollEveryMs }),
+              "InsideTransaction",
+              Effect.die,
+            )
+          }),
+        options,
+      ),
     awaitSearchable: (jobId, timeoutMs, options) =>
-      wait(() => entities.awaitSearchable(jobId, timeoutMs), options),
+      wait(
+        () =>
+          Effect.flatMap(Arguments.ofWait({ jobId, timeoutMs }), () =>
+            // Promises open no transactions.
+            Effect.catchTag(entities.awaitSearchable(jobId, timeoutMs), "InsideTransaction", Effect.die),
+          ),
+        options,
+      ),
     indexStatus: (options) => call(() => entities.indexStatus, options),
-    adopt: (file, table, options) =>
-      wait(() => Stream.runFold(adopting.adopt(file, table, options), nothing, adoptionWith), options),
+    adopt: (file, mapping, options) =>
+      toldWait(
+        (said = {}) =>
+          Effect.gen(function* () {
+            yield* Arguments.ofAdoption({ file, mapping })
+            const how = yield* Arguments.ofAdopt(said)
+            return yield* Stream.runFold(adopting.adopt(file, mapping, how), nothing, adoptionWith)
+          }),
+        options,
+      ),
     registerEntityType: (entityType, options) => call(() => registry.register(entityType), options),
-    queue: queueOf(context, call),
+    queue: Keeping.make(Context.get(context, EmbeddingQueue), call, told),
     start: () => edge(() => life.start),
     stop: () => (stopped ??= stop()),
     [Symbol.asyncDispose]: () => shell.stop(),
@@ -215,17 +230,23 @@ const shellOf = (context: Context.Context<Needed>, edge: Edge.Edge<Needed>, clos
 export const layerOf = <R, E>(
   services: Layer.Layer<Shell.Foundation | Shell.Services | R, E>,
   settings: Config.Settings,
-): Layer.Layer<Needed | R, E> =>
+): Layer.Layer<Calls.Needed | R, E> =>
   Life.layer(Shell.background(settings), settings.drainTimeout).pipe(Layer.provideMerge(services))
+
+/** The types of entities that a host names; any where it names none. */
+export const registryOf = (
+  entityTypes: ReadonlyArray<AnyEntityType> | undefined,
+): Layer.Layer<EntityRegistry.EntityRegistry, InvalidAdapter> | undefined =>
+  entityTypes === undefined ? undefined : EntityRegistry.layer(entityTypes)
 
 /** A shell over a Layer, and its edge for whatever else that serves. */
 export const open = async <R>(
-  layer: Layer.Layer<Needed | R, Errors.Failure>,
+  layer: Layer.Layer<Calls.Needed | R, Errors.Failure>,
   options?: Interfaces.CallOptions,
 ): Promise<{
   readonly shell: Interfaces.Shell
-  readonly edge: Edge.Edge<Needed | R>
-  readonly context: Context.Context<Needed | R>
+  readonly edge: Edge.Edge<Calls.Needed | R>
+  readonly context: Context.Context<Calls.Needed | R>
 }> => {
   const managed = ManagedRuntime.make(layer)
   const close = () => managed.dispose()
@@ -256,14 +277,15 @@ export const open = async <R>(
  * console.log(results.map(({ title }) => title))
  */
 export const createShell = async (options: ShellOptions): Promise<Interfaces.Shell> => {
-  const settings = await Edge.run(load(options), options)
+  const settings = await Edge.run(load(options))
   const embedder: Layer.Layer<Embedder> | undefined =
     options.embedder === undefined ? undefined : Functions.layer(options.embedder)
-  const registry: Layer.Layer<EntityRegistry.EntityRegistry, InvalidAdapter> | undefined =
-    options.entityTypes === undefined ? undefined : EntityRegistry.layer(options.entityTypes)
   const { shell } = await open(
     Layer.provideMerge(
-      layerOf(Shell.layerWithoutWorkerFrom({ settings, embedder, registry }), settings),
+      layerOf(
+        Shell.layerWithoutWorkerFrom({ settings, embedder, registry: registryOf(options.entityTypes) }),
+        settings,
+      ),
       Logging.layer(settings),
     ),
     options,

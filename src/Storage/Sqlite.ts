@@ -5,12 +5,11 @@
  *
  * @example
  * import { Shell, Sqlite } from "embedbox"
- * import * as Layer from "effect/Layer"
- *
- * const storage = Sqlite.layer({ filename: "notes.sqlite", busyBudget: "2 seconds" })
  *
  * // Serves the `SqlClient` too, for the host's own tables.
- * export const MyShell = Layer.merge(Shell.layerFrom({ storage }), storage)
+ * export const MyShell = Shell.layerFrom({
+ *   storage: Sqlite.layer({ filename: "notes.sqlite", busyBudget: "2 seconds" }),
+ * })
  */
 import { resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"

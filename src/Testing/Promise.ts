@@ -11,11 +11,13 @@ import * as TestContext from "effect/TestContext"
 import { EmbeddingError, type Fault } from "../Domain/Errors.js"
 import * as Fake from "../Embedder/Fake.js"
 import * as Shell from "../Shell.js"
-import type * as Config from "../Shell/Config.js"
+import * as Config from "../Shell/Config.js"
 import * as Logging from "../Shell/Logging.js"
 import * as Promises from "../Shell/Promise.js"
 import * as Edge from "../Shell/Promise/Edge.js"
+import type { AnyEntityType } from "../Shell/Promise/EntityTypes.js"
 import type * as Interfaces from "../Shell/Promise/Interfaces.js"
+import { flawsOf } from "../Shell/Promise/Settings.js"
 import * as Testing from "./TestShell.js"
 
 /** What a test may want otherwise. */
@@ -28,7 +30,13 @@ export interface TestShellOptions {
   readonly windowLength?: number | undefined
   /** How many entities may wait. Default: any number. */
   readonly maxWaiting?: number | undefined
+  /** The types of entities there are, as `createShell` takes them: a write of any other is refused. Default: any type. */
+  readonly entityTypes?: ReadonlyArray<AnyEntityType> | undefined
 }
+
+const known = ["database", "dimensions", "windowLength", "maxWaiting", "entityTypes"] satisfies ReadonlyArray<
+  keyof TestShellOptions
+>
 
 /** What goes wrong, and by whose fault. `crash`: the process that computes dies. */
 export type Failing = Fault | "crash"
@@ -97,9 +105,29 @@ const layerOf = (options: TestShellOptions, settings: Config.Settings) => {
     ...(options.windowLength === undefined ? {} : { windowLength: options.windowLength }),
   })
   return Promises.layerOf(
-    Layer.merge(Shell.layerWithoutWorkerFrom({ settings, embedder }), embedder),
+    Layer.merge(
+      Shell.layerWithoutWorkerFrom({
+        settings,
+        embedder,
+        registry: Promises.registryOf(options.entityTypes),
+      }),
+      embedder,
+    ),
     settings,
   ).pipe(Layer.provideMerge(Layer.merge(Logging.layer(settings), TestContext.TestContext)))
+}
+
+const settingsOf = (options: TestShellOptions): Effect.Effect<Config.Settings, Config.InvalidSettings> => {
+  const problems = flawsOf(options, known)
+  if (problems.length > 0) return new Config.InvalidSettings({ problems })
+  const { database, maxWaiting } = options
+  return Testing.settingsOf({
+    database,
+    settings: {
+      maxWaiting:
+        maxWaiting === undefined || maxWaiting === Number.POSITIVE_INFINITY ? undefined : String(maxWaiting),
+    },
+  })
 }
 
 /**
@@ -115,17 +143,7 @@ const layerOf = (options: TestShellOptions, settings: Config.Settings) => {
  * console.log((await shell.getAsyncJobStatus(jobId))?.status) // completed
  */
 export const createTestShell = async (options: TestShellOptions = {}): Promise<TestShell> => {
-  const settings = await Edge.run(
-    Testing.settingsOf({
-      database: options.database,
-      settings: {
-        maxWaiting:
-          options.maxWaiting === undefined || options.maxWaiting === Number.POSITIVE_INFINITY
-            ? undefined
-            : String(options.maxWaiting),
-      },
-    }),
-  )
+  const settings = await Edge.run(settingsOf(options))
   const { context, edge, shell } = await Promises.open(layerOf(options, settings))
   const fake = Context.get(context, Fake.FakeControl)
   const test: TestShell = {

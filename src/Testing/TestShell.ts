@@ -24,10 +24,12 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { StorageError } from "../Domain/Errors.js"
+import type { AnyAdapter } from "../Domain/EntityAdapter.js"
+import type { InvalidAdapter, StorageError } from "../Domain/Errors.js"
 import type { Job } from "../Domain/Job.js"
 import * as Fake from "../Embedder/Fake.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
+import * as EntityRegistry from "../EntityRegistry.js"
 import * as Shell from "../Shell.js"
 import * as Config from "../Shell/Config.js"
 import * as Logging from "../Shell/Logging.js"
@@ -40,6 +42,8 @@ export interface Options {
   readonly database?: string | undefined
   /** How the fake embedder is made. */
   readonly fake?: Fake.Options | undefined
+  /** The types of entities there are, as `EntityRegistry.layer` takes them; any by default. */
+  readonly entityTypes?: ReadonlyArray<AnyAdapter> | undefined
   /** Other settings, as they would be written into their variables. */
   readonly settings?: Config.Fallbacks | undefined
 }
@@ -57,17 +61,26 @@ export const settingsOf = ({
     ConfigProvider.fromMap(new Map()),
   )
 
+/** These types of entities, or any. */
+const registryOf = (
+  entityTypes: ReadonlyArray<AnyAdapter> | undefined,
+): Layer.Layer<EntityRegistry.EntityRegistry, InvalidAdapter> | undefined =>
+  entityTypes === undefined ? undefined : EntityRegistry.layer(entityTypes)
+
 const partsOf = (options: Options) =>
   Effect.map(settingsOf(options), (settings) => {
     const storage = Shell.storage(settings)
     const embedder = Fake.layerWith(options.fake ?? {})
     return {
-      parts: { settings, storage, embedder },
-      beside: Layer.merge(storage, embedder),
+      parts: { settings, storage, embedder, registry: registryOf(options.entityTypes) },
+      embedder,
       // Faults on demand are no news to the test.
       logging: Logging.layer(settings),
     }
   })
+
+/** Why there may be none. `InvalidAdapter`: one of `entityTypes` does not work. */
+export type Failure = InvalidAdapter | StorageError | Config.InvalidSettings
 
 /** What a test's shell serves without its worker. */
 export type WithoutWorker = Shell.Foundation | Shell.Services | Fake.FakeControl | SqlClient.SqlClient
@@ -75,32 +88,26 @@ export type WithoutWorker = Shell.Foundation | Shell.Services | Fake.FakeControl
 /** Every service and the worker, with options. */
 export const layerWith = (
   options: Options,
-): Layer.Layer<Shell.Shell | Fake.FakeControl | SqlClient.SqlClient, StorageError | Config.InvalidSettings> =>
+): Layer.Layer<Shell.Shell | Fake.FakeControl | SqlClient.SqlClient, Failure> =>
   Layer.unwrapEffect(
-    Effect.map(partsOf(options), ({ beside, logging, parts }) =>
-      Layer.provide(Layer.merge(Shell.layerFrom(parts), beside), logging),
+    Effect.map(partsOf(options), ({ embedder, logging, parts }) =>
+      Layer.provide(Layer.merge(Shell.layerFrom(parts), embedder), logging),
     ),
   )
 
 /** Every service and the worker. */
-export const layer: Layer.Layer<
-  Shell.Shell | Fake.FakeControl | SqlClient.SqlClient,
-  StorageError | Config.InvalidSettings
-> = layerWith({})
+export const layer: Layer.Layer<Shell.Shell | Fake.FakeControl | SqlClient.SqlClient, Failure> = layerWith({})
 
 /** Every service, and nobody who embeds, with options: what is saved stays pending. */
-export const layerWithoutWorkerWith = (
-  options: Options,
-): Layer.Layer<WithoutWorker, StorageError | Config.InvalidSettings> =>
+export const layerWithoutWorkerWith = (options: Options): Layer.Layer<WithoutWorker, Failure> =>
   Layer.unwrapEffect(
-    Effect.map(partsOf(options), ({ beside, logging, parts }) =>
-      Layer.provide(Layer.merge(Shell.layerWithoutWorkerFrom(parts), beside), logging),
+    Effect.map(partsOf(options), ({ embedder, logging, parts }) =>
+      Layer.provide(Layer.merge(Shell.layerWithoutWorkerFrom(parts), embedder), logging),
     ),
   )
 
 /** Every service, and nobody who embeds. */
-export const layerWithoutWorker: Layer.Layer<WithoutWorker, StorageError | Config.InvalidSettings> =
-  layerWithoutWorkerWith({})
+export const layerWithoutWorker: Layer.Layer<WithoutWorker, Failure> = layerWithoutWorkerWith({})
 
 /**
  * Takes up to `n` jobs in hand as a worker that is killed does: nobody works on them, and when their lease has lapsed they

@@ -139,6 +139,7 @@ describe("the command line", { timeout: 180_000 }, () => {
         [["status", "--frob"], 2, /there is no option --frob here/],
         [["search", "x", "--limit", "0"], 2, /^embedbox: --limit takes 1 to 100\n/m],
         [["search", "x", "--limit", "ten"], 2, /^embedbox: --limit takes 1 to 100\n/m],
+        [["search", "--limit", "x", "y"], 2, /\ntry: embedbox search --help$/m],
         [["search", "--bogus", "x"], 2, /there is no option --bogus here\nembedbox search --help/],
         [["search", "--mod", "lexical", "x"], 2, /there is no option --mod here\ndid you mean: --mode/],
         [["status", "--database", ""], 1, /database \(flag\) is ""/],
@@ -203,6 +204,9 @@ describe("the command line", { timeout: 180_000 }, () => {
         assert.notMatch(help.stdout, controls)
       }
       assert.include((yield* embedbox(["--help"], { env })).stdout, "--database")
+      const ofCodemod = (yield* embedbox(["codemod", "--help"], { env })).stdout
+      // A paragraph that is wrapped has no blank before its lines.
+      assert.notMatch(ofCodemod, /^ \S/m)
       const ofImport = (yield* embedbox(["import", "--help"], { env })).stdout
       for (const part of ["embedbox import <folder>", "--wait", "--quiet", "Examples"])
         assert.include(ofImport, part)

@@ -219,10 +219,29 @@ describe("a whole input", () => {
       expect((yield* Effect.flip(Input.checkPatch(undefined))).field).toBe("entity")
     }),
   )
-})
 
-it("a limit is a whole number within its bounds, whatever was asked for", () => {
-  const bounds = { normal: 10, most: 100 }
-  const limits = [undefined, Number.NaN, -5, 0, 0.9, 2.9, 100, 101, Number.POSITIVE_INFINITY]
-  expect(limits.map((limit) => Input.limit(limit, bounds))).toEqual([10, 10, 1, 1, 1, 2, 100, 100, 100])
+  it.effect("a field that nobody knows is refused, with the one that was meant", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(Input.check({ content: "x", metdata: {} }))).toMatchObject({
+        field: "metdata",
+        reason: "is not known here: did you mean metadata?",
+      })
+      expect((yield* Effect.flip(Input.checkPatch({ contnt: "x" }))).message).toBe(
+        "contnt: is not known here: did you mean content?",
+      )
+      expect((yield* Effect.flip(Input.check({ content: "x", created: 1 }))).message).toBe(
+        "created: is not known here: known are id, entityType, content, metadata",
+      )
+    }),
+  )
+
+  it.effect("an entity that was read may be given back as it is", () =>
+    Effect.gen(function* () {
+      const view = { id: "a", entityType: "note", content: "x", metadata: {} }
+      const read = { ...view, contentHash: "h", created: 1, updated: 1, embedding: { state: "ready" } }
+      expect(yield* Input.check(read)).toEqual(view)
+      expect(yield* Input.checkPatch(read)).toEqual({ content: "x", metadata: {} })
+      expect((yield* Effect.flip(Input.check({ ...read, metdata: {} }))).field).toBe("metdata")
+    }),
+  )
 })

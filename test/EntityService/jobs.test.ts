@@ -51,6 +51,27 @@ describe("awaitJob", () => {
     }).pipe(withSystem),
   )
 
+  it.effect("is refused in a transaction, where the job could never end", () =>
+    Effect.gen(function* () {
+      const service = yield* EntityService
+      const { sql } = yield* Storage
+      const inside = sql.withTransaction(
+        Effect.flatMap(service.createEntity({ id: "a", content: "text" }), ({ jobId }) =>
+          service.awaitJob(jobId),
+        ),
+      )
+      const refused = yield* Effect.flip(inside)
+      expect(refused).toMatchObject({ _tag: "InsideTransaction" })
+      expect(refused.message).toContain("wait for it after the commit")
+      const { jobId } = yield* service.createEntity({ id: "b", content: "text" })
+      const searchable = sql.withTransaction(service.awaitSearchable(jobId, "1 minute"))
+      expect(yield* Effect.flip(searchable)).toMatchObject({ _tag: "InsideTransaction", jobId })
+      yield* embedAll
+      // What has ended is told.
+      expect(yield* sql.withTransaction(service.awaitJob(jobId))).toMatchObject({ outcome: "stored" })
+    }).pipe(withSystem),
+  )
+
   it.effect("follows the job that took its place, and the one after it, to the end", () =>
     Effect.gen(function* () {
       const service = yield* EntityService

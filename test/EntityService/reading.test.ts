@@ -236,19 +236,25 @@ describe("listEntities", () => {
     { fastCheck: { numRuns: 30 } },
   )
 
-  it.effect("gives a hundred at a time where nothing else is asked for, and at least one", () =>
-    Effect.gen(function* () {
-      const service = yield* EntityService
-      yield* Effect.forEach(
-        Array.from({ length: 101 }, (_, i) => i),
-        (i) => service.createEntity({ id: `n${i}`, content: "text" }),
-      )
-      const lengthOf = (options?: ListOptions) =>
-        Effect.map(service.listEntities(options), (page) => page.length)
-      expect(yield* lengthOf()).toBe(100)
-      expect(yield* lengthOf({ limit: Number.NaN })).toBe(100)
-      expect(yield* lengthOf({ limit: 1e9 })).toBe(101)
-      expect(yield* lengthOf({ limit: -3 })).toBe(1)
-    }).pipe(withSystem),
+  it.effect(
+    "gives a hundred at a time where nothing else is asked for, and as many as may be asked for",
+    () =>
+      Effect.gen(function* () {
+        const service = yield* EntityService
+        yield* Effect.forEach(
+          Array.from({ length: 101 }, (_, i) => i),
+          (i) => service.createEntity({ id: `n${i}`, content: "text" }),
+        )
+        const lengthOf = (options?: ListOptions) =>
+          Effect.map(service.listEntities(options), (page) => page.length)
+        expect(yield* lengthOf()).toBe(100)
+        expect(yield* lengthOf({ limit: 1000 })).toBe(101)
+        for (const limit of [Number.NaN, 1e9, 0, -3, 1.5]) {
+          expect(yield* Effect.flip(lengthOf({ limit }))).toMatchObject({
+            field: "limit",
+            reason: "must be a whole number from 1 to 1000",
+          })
+        }
+      }).pipe(withSystem),
   )
 })

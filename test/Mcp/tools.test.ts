@@ -128,7 +128,11 @@ describe("the tools of an assistant", { timeout: 120_000 }, () => {
           { question: "x", limit: 51 },
           /limit: must be a whole number from 1 to 50\. Nothing/,
         ],
-        ["search_notes", { question: "x", mode: "psychic" }, /mode: Expected "hybrid"/],
+        [
+          "search_notes",
+          { question: "x", mode: "psychic" },
+          /mode: must be hybrid, semantic or lexical\. Nothing/,
+        ],
         ["search_notes", { question: "x", created_from: "then" }, /created_from: must be a time such as/],
         ["search_notes", { question: "" }, /^Question: must not be empty/],
         [
@@ -202,6 +206,7 @@ describe("the tools of an assistant", { timeout: 120_000 }, () => {
           assert.strictEqual(annotations?.destructiveHint, /^(update|delete)/.test(name), name)
           assert.strictEqual(annotations?.idempotentHint, name !== "add_note", name)
         }
+        assert.match(client.getInstructions() ?? "", /^Notes of a person .*search_notes answers a question/)
         if (role === "public") {
           assert.match(
             yield* refusal("add_note", { content: "x", id: "x" }),

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -43,6 +45,48 @@ describe("Shell", () => {
       assert.deepStrictEqual(result, { outcome: "stored", found: ["bread"] })
       assert.strictEqual(embedder.dimensions, 7)
     }),
+  )
+
+  it.live("serves its SqlClient beside a host's own embedder, and what the host's own database serves", () =>
+    Effect.gen(function* () {
+      const settings = yield* Config.load({ database: ":memory:" })
+      const embedder = Fake.layerWith({ dimensions: 7 })
+      const storage = Sqlite.layer({ filename: ":memory:" })
+      const outbox = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const entities = yield* EntityService
+        yield* sql`CREATE TABLE orders (what TEXT)`
+        const create = Effect.zipRight(
+          sql`INSERT INTO orders VALUES ('bread')`,
+          entities.createEntity({ content: "bread" }),
+        )
+        yield* Effect.ignore(sql.withTransaction(Effect.zipRight(create, Effect.fail("no"))))
+        yield* sql.withTransaction(create)
+        return [(yield* sql`SELECT * FROM orders`).length, (yield* entities.listEntities()).length]
+      })
+      // That these compile is half of the test.
+      for (const shell of [
+        Shell.layerFrom({ settings, embedder }),
+        Shell.layerFrom({ settings, embedder, storage }),
+      ])
+        assert.deepStrictEqual(yield* Effect.provide(outbox, Layer.provide(shell, quiet)), [1, 1])
+    }).pipe(Effect.provide(withVariables({}))),
+  )
+
+  it.live("takes a database over a client of the host's own", () =>
+    Effect.gen(function* () {
+      const client = SqliteClient.layer({ filename: ":memory:" })
+      const shell = Shell.layerFrom({
+        settings: yield* Config.load({ database: "nowhere" }),
+        embedder: Fake.layerWith({ dimensions: 7 }),
+        storage: Layer.provideMerge(Sqlite.layerClient(), client),
+      })
+      const result = yield* Effect.provide(
+        Effect.zip(savedAndFound, SqliteClient.SqliteClient),
+        Layer.provide(shell, quiet),
+      )
+      assert.deepStrictEqual(result[0], { outcome: "stored", found: ["bread"] })
+    }).pipe(Effect.provide(withVariables({}))),
   )
 
   it.live("leaves embedding to others when it has no worker", () =>

@@ -1,4 +1,6 @@
 import { assert, describe, it, onTestFinished } from "vitest"
+import * as Schema from "effect/Schema"
+import { defineEntityType } from "embedbox/promise"
 import { createTestShell, type TestShellOptions } from "embedbox/testing"
 import { rejection, temporaryDatabase } from "../Shell/Promise/fixtures.js"
 
@@ -67,5 +69,23 @@ describe("a shell of promises for tests", () => {
     const second = await shellWith({ database })
     await second.drain()
     assert.strictEqual((await second.getEntity("a")).embedding.state, "ready")
+  })
+
+  it("refuses what the shell of the program refuses", async () => {
+    const Person = defineEntityType({
+      entityType: "person",
+      schema: Schema.Struct({ name: Schema.NonEmptyString, content: Schema.String }),
+    })
+    const shell = await shellWith({ entityTypes: [Person] })
+    const strange = await rejection(shell.createEntity({ entityType: "zebra", content: "x" }))
+    assert.match(String(strange), /"zebra" is not known here: known are person/)
+    const nameless = await rejection(shell.createEntity({ entityType: "person", content: "x" }))
+    assert.propertyVal(nameless, "field", "metadata.name")
+    const options: object = { entityTyps: [], nonsense: 1 }
+    const unknown = await rejection(createTestShell(options))
+    assert.deepPropertyVal(unknown, "problems", [
+      'there is no option "entityTyps": did you mean entityTypes?',
+      'there is no option "nonsense"',
+    ])
   })
 })

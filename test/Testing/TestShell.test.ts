@@ -3,7 +3,8 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { EntityService, EmbeddingQueue } from "embedbox"
+import * as Schema from "effect/Schema"
+import { EntityAdapter, EntityService, EmbeddingQueue } from "embedbox"
 import { FakeEmbedder, Faults, TestShell } from "embedbox/testing"
 
 const saved = (id: string, options = {}) =>
@@ -65,6 +66,28 @@ describe("a shell for tests", () => {
     }).pipe(Effect.provide(TestShell.layer)),
   )
 
+  it.effect("goes through hours of an outage in a moment", () =>
+    Effect.gen(function* () {
+      const fake = yield* FakeEmbedder.FakeControl
+      const queue = yield* EmbeddingQueue.EmbeddingQueue
+      yield* fake.failNext(Faults.provider("the model is down", 20 * 60_000), 6)
+      yield* saved("a")
+      let looks = 0
+      const counting = EmbeddingQueue.EmbeddingQueue.of({
+        ...queue,
+        getStats: Effect.zipRight(
+          Effect.sync(() => looks++),
+          queue.getStats,
+        ),
+      })
+      yield* Effect.provideService(TestShell.drain("3 hours"), EmbeddingQueue.EmbeddingQueue, counting)
+      assert.isAtLeast(yield* Clock.currentTimeMillis, 7_200_000)
+      assert.deepInclude(yield* statusOf("a"), { outcome: "stored", retryCount: 0, crashCount: 0 })
+      // Each look takes turns of the event loop: in steps of ten seconds it would be hundreds.
+      assert.isBelow(looks, 60)
+    }).pipe(Effect.provide(TestShell.layer)),
+  )
+
   it.effect("takes back what a killed worker had in hand", () =>
     Effect.gen(function* () {
       const queue = yield* EmbeddingQueue.EmbeddingQueue
@@ -88,7 +111,7 @@ describe("a shell for tests", () => {
       assert.strictEqual(yield* Clock.currentTimeMillis, 600_000)
       assert.match(
         exit._tag === "Failure" ? Cause.pretty(exit.cause) : "",
-        /after 10m 1 jobs are still pending and 0 in hand: the queue is paused/,
+        /after 10m of the test's time \(atMost\) 1 job still pending, 0 in hand: the queue is paused/,
       )
     }).pipe(Effect.provide(TestShell.layerWithoutWorker)),
   )
@@ -98,5 +121,24 @@ describe("a shell for tests", () => {
       yield* saved("a")
       assert.isTrue(Either.isLeft(yield* Effect.either(saved("b"))))
     }).pipe(Effect.provide(TestShell.layerWithoutWorkerWith({ settings: { maxWaiting: "1" } }))),
+  )
+
+  it.effect("has the host's types of entities", () =>
+    Effect.gen(function* () {
+      const entities = yield* EntityService.EntityService
+      const refused = yield* Effect.flip(entities.createEntity({ entityType: "zebra", content: "x" }))
+      assert.include(refused.message, '"zebra" is not known here: known are person')
+    }).pipe(
+      Effect.provide(
+        TestShell.layerWithoutWorkerWith({
+          entityTypes: [
+            EntityAdapter.make({
+              entityType: "person",
+              schema: Schema.Struct({ name: Schema.String, content: Schema.String }),
+            }),
+          ],
+        }),
+      ),
+    ),
   )
 })

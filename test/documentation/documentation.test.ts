@@ -70,4 +70,21 @@ describe("the documentation", () => {
     // That it would be seen.
     expect(flawsOf(new Map([["wrong", 'import { nothing } from "embedbox/promise"']]))).toHaveLength(1)
   })
+
+  it("links to nothing that is not in the package", () => {
+    const manifest: { readonly files: ReadonlyArray<string> } = JSON.parse(
+      Fs.readFileSync(Path.join(root, "package.json"), "utf8"),
+    )
+    const isPacked = (file: string) =>
+      manifest.files.some((one) => file === one || file.startsWith(`${one}/`))
+    const packed = ["README.md", "CHANGELOG.md", ".changeset/README.md", "docs/migration.md"]
+    expect(packed.filter((file) => !isPacked(file))).toEqual([])
+    const links = packed.flatMap((file) =>
+      [...Fs.readFileSync(Path.join(root, file), "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
+        ([, to = ""]) => Path.join(Path.dirname(file), to),
+      ),
+    )
+    expect(links).toContain("docs/migration.md")
+    expect(links.filter((file) => !isPacked(file) || !Fs.existsSync(Path.join(root, file)))).toEqual([])
+  })
 })

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
+import * as Arguments from "./Arguments.js"
 import * as Errors from "./Errors.js"
 import type { CallOptions } from "./Interfaces.js"
 
@@ -40,7 +41,8 @@ export const run = async <A>(
 /** The edge of a runtime. It outlives the runtime, so that calls after the end are answered as such. */
 export const make = <R>(runtime: Runtime.Runtime<R>): Edge<R> => {
   const runExit = Runtime.runPromiseExit(runtime)
-  return async (effect, { signal } = {}) => {
+  return async (effect, options) => {
+    const signal = get(Arguments.signalOf(options))
     // A fiber takes its first steps before it is interrupted, and some calls are done with them.
     signal?.throwIfAborted()
     const exit = await runExit(Effect.suspend(effect), signal === undefined ? {} : { signal })

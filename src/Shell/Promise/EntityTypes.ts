@@ -2,7 +2,11 @@
  * A host's own types of entities, for hosts that do not use Effect: `EntityAdapter` as it is, but with methods that answer
  * values and throw errors. Their rules are written as a Schema of `effect`, which is there as a peer of this package.
  */
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import * as EntityAdapter from "../../Domain/EntityAdapter.js"
+import { InvalidAdapter } from "../../Domain/Errors.js"
 import * as Edge from "./Edge.js"
 import type { BaseEntity, NewEntity } from "./Interfaces.js"
 
@@ -24,8 +28,18 @@ export interface EntityTypeOf<A> extends AnyEntityType {
   readonly fromMarkdown: (text: string, id?: string) => A
 }
 
+const noSchema = new InvalidAdapter({
+  entityType: "",
+  reason: "needs a `schema`, which is one of effect/Schema",
+})
+
+const adapterOf = <A, I>(definition: EntityTypeDefinition<A, I>) =>
+  Predicate.isRecord(definition) && Schema.isSchema(definition.schema)
+    ? Either.right(EntityAdapter.make(definition))
+    : Either.left(noSchema)
+
 /**
- * A type of entity by its definition. Whether it works is looked at when a shell takes it.
+ * A type of entity by its definition; throws `InvalidAdapterError` where that has no Schema. Whether it works is looked at when a shell takes it.
  *
  * @example
  * import { createShell, defineEntityType } from "embedbox/promise"
@@ -43,7 +57,7 @@ export interface EntityTypeOf<A> extends AnyEntityType {
  * console.log(born)
  */
 export const defineEntityType = <A, I>(definition: EntityTypeDefinition<A, I>): EntityTypeOf<A> => {
-  const adapter = EntityAdapter.make(definition)
+  const adapter = Edge.get(adapterOf(definition))
   return {
     entityType: adapter.entityType,
     isEmbeddable: adapter.isEmbeddable,

@@ -73,7 +73,7 @@ export class AdoptionRefusedError extends EmbedboxError {
   }
 }
 
-/** The input was refused before anything was stored. `field` is a path such as `metadata.tags[2]`. */
+/** What was given was refused before anything was done. `field` is a path such as `metadata.tags[2]`, or the name of an argument or option. */
 export class InvalidEntityError extends EmbedboxError {
   override readonly name = "InvalidEntityError"
   readonly code = "INVALID_ENTITY"
@@ -99,12 +99,12 @@ export class InvalidSettingsError extends EmbedboxError {
   }
 }
 
-/** There is no such entity, embedded or not. */
+/** There is no such entity, embedded or not. `entityType`: the type that was named, if one was. */
 export class EntityNotFoundError extends EmbedboxError {
   override readonly name = "EntityNotFoundError"
   readonly code = "ENTITY_NOT_FOUND"
   readonly fault = "caller"
-  readonly entityType: string
+  readonly entityType: string | undefined
   readonly entityId: string
   constructor(cause: Typed.EntityNotFound) {
     super(cause.message, { cause })

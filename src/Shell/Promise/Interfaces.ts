@@ -165,7 +165,7 @@ export type BulkOutcome<A> =
   | { readonly status: "fulfilled"; readonly value: A }
   | { readonly status: "rejected"; readonly reason: EmbedboxError }
 
-/** How a job stands. `error`: why it failed, or why its last attempt did. */
+/** How a job stands. `error`: why it failed, why its last attempt did, or why it waits where the model cannot be asked. */
 export interface AsyncJobStatus {
   readonly status: JobStatus
   readonly entityId?: string
@@ -278,7 +278,7 @@ export interface Shell extends AsyncDisposable {
    * stop or the signal ends it behind a row, and the next call goes on there. Without `again` no entity is replaced but one
    * that this table brought and that is still as it was brought, and none that was deleted here comes back.
    */
-  readonly adopt: (file: string, table: Mapping, options?: AdoptOptions) => Promise<Adoption>
+  readonly adopt: (file: string, mapping: Mapping, options?: AdoptOptions) => Promise<Adoption>
   /** From now on there are entities of this type, as of those that the shell was opened with. */
   readonly registerEntityType: (entityType: AnyEntityType, options?: CallOptions) => Promise<void>
   /** Care for the queue. */

@@ -6,9 +6,12 @@
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { EmbeddingService } from "../../Embedder/Functions.js"
+import * as Predicate from "effect/Predicate"
+import { nearest } from "../../Domain/Nearest.js"
+import * as Functions from "../../Embedder/Functions.js"
 import * as Config from "../Config.js"
 import * as Values from "../Values.js"
+import { isSignal } from "./Arguments.js"
 import type { AnyEntityType } from "./EntityTypes.js"
 
 /** How the queue is worked on: times are milliseconds. */
@@ -32,7 +35,7 @@ export interface ShellOptions extends Partial<{
   /** The SQLite file; its folder is made when missing. `:memory:` for a database that goes with the shell. */
   readonly database: string
   /** The host's own embedder, in place of `model` and of a server. */
-  readonly embedder?: EmbeddingService | undefined
+  readonly embedder?: Functions.EmbeddingService | undefined
   /**
    * The types of entities there are, made with `defineEntityType`; a write of any other is refused. Any type where this
    * is not given.
@@ -97,26 +100,26 @@ type Other = "embedder" | "entityTypes" | "environment" | "signal"
 /** The settings that a host can give. */
 type Given = Exclude<keyof ShellOptions, Other>
 
-/** How each value is written where settings are text. */
-const written: { readonly [Name in Given]: "text" | "milliseconds" } = {
+/** How each is given: as a text, as a number, a word or a flag, or as a time. */
+const written: { readonly [Name in Given]: "text" | "value" | "milliseconds" } = {
   database: "text",
   model: "text",
   cacheDir: "text",
   embeddingsUrl: "text",
   embeddingsModel: "text",
-  embeddingsDimensions: "text",
+  embeddingsDimensions: "value",
   embeddingsKey: "text",
-  embeddingsShorten: "text",
-  embeddingsWindow: "text",
+  embeddingsShorten: "value",
+  embeddingsWindow: "value",
   embeddingsQueryPrefix: "text",
   embeddingsPassagePrefix: "text",
-  embeddingsBatchSize: "text",
-  embeddingsConcurrency: "text",
+  embeddingsBatchSize: "value",
+  embeddingsConcurrency: "value",
   pollInterval: "milliseconds",
-  batchSize: "text",
-  concurrency: "text",
-  processes: "text",
-  threads: "text",
+  batchSize: "value",
+  concurrency: "value",
+  processes: "value",
+  threads: "value",
   maxProcessingTime: "milliseconds",
   cleanupInterval: "milliseconds",
   cleanupAge: "milliseconds",
@@ -124,9 +127,9 @@ const written: { readonly [Name in Given]: "text" | "milliseconds" } = {
   leaseDuration: "milliseconds",
   drainTimeout: "milliseconds",
   busyBudget: "milliseconds",
-  maxWaiting: "text",
-  vectorCache: "text",
-  indexMemory: "text",
+  maxWaiting: "value",
+  vectorCache: "value",
+  indexMemory: "value",
   logFormat: "text",
   logLevel: "text",
 }
@@ -140,6 +143,24 @@ const others: ReadonlyArray<string> = [
 
 const isGiven = (name: string): name is Given => Object.hasOwn(written, name)
 
+/** What is wrong with options whatever they are for: those that are not known, and a list or signal that is none. */
+export const flawsOf = (options: unknown, known: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (!Predicate.isRecord(options)) return ["options must be an object"]
+  const { entityTypes, signal } = options
+  return [
+    ...Object.keys(options)
+      .filter((name) => !known.includes(name))
+      .map((name) => {
+        const meant = nearest(name, known)
+        return `there is no option "${name}"${meant === undefined ? "" : `: did you mean ${meant}?`}`
+      }),
+    ...(entityTypes === undefined || Array.isArray(entityTypes)
+      ? []
+      : ["entityTypes must be a list, made with defineEntityType"]),
+    ...(signal === undefined || isSignal(signal) ? [] : ["signal must be an AbortSignal"]),
+  ]
+}
+
 const textOf = (name: Given, value: unknown): string => {
   if (value === Number.POSITIVE_INFINITY) return "unlimited"
   if (typeof value === "boolean") return value ? "on" : "off"
@@ -151,27 +172,30 @@ const textOf = (name: Given, value: unknown): string => {
 const problemOf = (name: Given, value: unknown): ReadonlyArray<string> => {
   const setting = Config.settings[name]
   const text = textOf(name, value)
-  const isNumber = written[name] !== "milliseconds" || typeof value === "number"
-  if (isNumber && text.trim() !== "" && Either.isRight(Values.parse<unknown>(setting.value, text))) return []
+  const kind = written[name]
+  const fits = kind === "value" || typeof value === (kind === "text" ? "string" : "number")
+  if (fits && text.trim() !== "" && Either.isRight(Values.parse<unknown>(setting.value, text))) return []
   const problem = Config.problemOf<unknown>(name, String(value), setting)
-  return [written[name] === "milliseconds" ? `${problem}, as a number of milliseconds` : problem]
+  const as = kind === "milliseconds" ? ", as a number of milliseconds" : fits ? "" : ", as a text"
+  return [`${problem}${as}`]
 }
 
 /** The settings of these options, or one line for each that is wrong. */
 export const load = (options: ShellOptions): Effect.Effect<Config.Settings, Config.InvalidSettings> =>
   Effect.gen(function* () {
+    if (!Predicate.isRecord(options))
+      return yield* new Config.InvalidSettings({ problems: flawsOf(options, []) })
     const texts = new Map<string, string>(
       Object.entries(options.environment ?? {}).flatMap(([variable, text]) =>
         text === undefined ? [] : [[variable, text]],
       ),
     )
-    const problems: Array<string> = []
+    const problems = [
+      ...flawsOf(options, [...Object.keys(written), ...others]),
+      ...(options.embedder === undefined ? [] : Functions.flawsOf(options.embedder)),
+    ]
     for (const [name, value] of Object.entries(options)) {
-      if (value === undefined || others.includes(name)) continue
-      if (!isGiven(name)) {
-        problems.push(`there is no option "${name}"`)
-        continue
-      }
+      if (value === undefined || !isGiven(name)) continue
       problems.push(...problemOf(name, value))
       texts.set(Config.settings[name].variable, textOf(name, value))
     }

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import { createShell, InvalidSettingsError, type QueueConfig, type ShellOptions } from "embedbox/promise"
 import { load } from "../../../src/Shell/Promise/Settings.js"
 import * as Config from "../../../src/Shell/Config.js"
-import { rejection } from "./fixtures.js"
+import { hostEmbedder, rejection } from "./fixtures.js"
 
 const loaded = (options: ShellOptions) => Effect.runPromise(load(options))
 
@@ -46,13 +46,47 @@ describe("what a host says of its shell", () => {
     assert.instanceOf(error, InvalidSettingsError)
     assert.deepStrictEqual([error.code, error.fault], ["INVALID_SETTINGS", "caller"])
     expect(error.problems).toEqual([
+      'there is no option "databse": did you mean database?',
       'database is "": it must be a path',
       'batchSize is "0": it must be a whole number from 1 to 1000',
       expect.stringMatching(/^pollInterval is "5s": .*, as a number of milliseconds$/),
       expect.stringMatching(/^leaseDuration is "1": .* from 1s to 1h, as a number of milliseconds$/),
-      'there is no option "databse"',
       expect.stringMatching(/^model is "gpt": it must be one of/),
     ])
+  })
+
+  it("is refused where it is nothing of the kind", async () => {
+    const problemsOf = async (options: unknown) => {
+      const error = await rejection(Reflect.apply(createShell, undefined, [options]))
+      assert.instanceOf(error, InvalidSettingsError)
+      return error.problems
+    }
+    expect(await problemsOf(undefined)).toEqual(["options must be an object"])
+    expect(await problemsOf({ database: 5 })).toEqual(['database is "5": it must be a path, as a text'])
+    expect(await problemsOf({ database: ":memory:", entityTypes: {}, signal: "x" })).toEqual([
+      "entityTypes must be a list, made with defineEntityType",
+      "signal must be an AbortSignal",
+    ])
+  })
+
+  it("has an embedder that can work, or is refused", async () => {
+    const problemsOf = async (embedder: unknown) => {
+      const options = { database: ":memory:", embedder }
+      const error = await rejection(Reflect.apply(createShell, undefined, [options]))
+      assert.instanceOf(error, InvalidSettingsError)
+      return error.problems
+    }
+    expect(await problemsOf({})).toEqual([
+      "embedder.model must be a name",
+      "embedder.dimensions must be a whole number, 1 or more",
+      "embedder.generateEmbeddings must be a function",
+    ])
+    for (const dimensions of [0, 1.5, Number.NaN, "4"])
+      expect(await problemsOf({ ...hostEmbedder(), dimensions })).toEqual([
+        "embedder.dimensions must be a whole number, 1 or more",
+      ])
+    expect(await problemsOf({ ...hostEmbedder(), embedQuery: 1, window: 0, parallelism: -1 })).toHaveLength(3)
+    expect(await problemsOf(null)).toHaveLength(1)
   })
 
   it("tells no secret", async () => {

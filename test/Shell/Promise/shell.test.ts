@@ -1,4 +1,4 @@
-import { assert, describe, it } from "vitest"
+import { assert, describe, it, vi } from "vitest"
 import { getEventListeners } from "node:events"
 import {
   createShell,
@@ -112,7 +112,24 @@ describe("a shell of promises", () => {
     embedder.answer = async () => [[1, 0, 0, 0]]
     assert.strictEqual(await shell.queue.retryFailed({ entityType: "base" }), 1)
     assert.strictEqual((await shell.awaitJob(jobId)).outcome, "stored")
-    assert.strictEqual(await shell.queue.cleanup(-1), 1)
+    assert.strictEqual(await shell.queue.cleanup(0), 1)
+  })
+
+  it("tells why a job waits while the model cannot be asked", async () => {
+    const embedder = hostEmbedder()
+    embedder.answer = () => Promise.reject(new Error("the line is dead"))
+    const shell = await shellWith({ embedder })
+    await shell.start()
+    const { jobId } = await shell.createEntity({ id: "a", content: "text" })
+    await vi.waitFor(
+      async () =>
+        assert.deepStrictEqual(await shell.getAsyncJobStatus(jobId), {
+          status: "pending",
+          entityId: "a",
+          error: "mine: the line is dead",
+        }),
+      { timeout: 20_000 },
+    )
   })
 
   it("keeps the queue: pause, resume, cancel, free what is stuck", async () => {
@@ -173,6 +190,7 @@ describe("an error of a shell", () => {
     )
     const full = await rejection(shell.createEntity({ content: "x" }))
     assert.instanceOf(full, QueueFullError)
+    assert.strictEqual(full.message, "the queue is full: 1 box waits, at most 1 may")
     assert.deepStrictEqual([full.code, full.fault, full.waiting, full.limit], ["QUEUE_FULL", "host", 1, 1])
     const bad = await rejection(
       shell.moveEntity({ entityType: "base", entityId: "a" }, { entityType: "not a name", entityId: "b" }),
