@@ -43,6 +43,12 @@ const oddText = FastCheck.array(
   { maxLength: 400, size: "max" },
 ).map((parts) => parts.join(""))
 
+/** Of the largest of these processes, in KiB. */
+const residentMemory = (pids: ReadonlyArray<number>): number =>
+  Math.max(
+    ...pids.map((pid) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])),
+  )
+
 layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with the bundled model", (it) => {
   it.effect("puts texts of the same meaning nearer to each other than others", () =>
     Effect.gen(function* () {
@@ -238,6 +244,24 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
       yield* Fiber.interrupt(fiber)
       yield* embedQuery("another question")
     }),
+  )
+
+  // Linux tells what a process holds.
+  it.effect.skipIf(!existsSync("/proc/self/status"))(
+    "its processes hold no more after ten thousand texts than after the first thousand",
+    () =>
+      Effect.gen(function* () {
+        const { generateEmbeddings } = yield* Embedder
+        const { pids } = yield* Processes.Processes
+        const some = (many: number) =>
+          generateEmbeddings(Array.from({ length: many }, (_, at) => `bread ${at}`))
+        yield* some(1_000)
+        const before = yield* Effect.map(pids, residentMemory)
+        yield* some(10_000)
+        const after = yield* Effect.map(pids, residentMemory)
+        assert.isBelow(after, before * 1.1)
+      }),
+    180_000,
   )
 
   it.effect("goes on after a process was killed in the middle of its work", () =>
