@@ -194,11 +194,13 @@ export function layerWithoutWorkerFrom<
 ): Layer.Layer<Foundation | Services | Served, BuildError<E1 | E2 | E3>, R1 | R2 | R3>
 export function layerWithoutWorkerFrom<Served, E1, R1, E2, R2, E3, R3>(
   parts: Parts<Served, E1, R1, E2, R2, E3, R3> | PartsOverSettings<E2, R2, E3, R3>,
-) {
+): Layer.Layer<Foundation | Services, BuildError<E1 | E2 | E3>, R1 | R2 | R3> {
   const { storage: own } = parts
-  return own === undefined
-    ? withSettings(parts, (settings) => over(settings, storage(settings), parts))
-    : withSettings(parts, (settings) => over(settings, own, parts))
+  // The overloads say what is needed; that of the implementation is more than any of them.
+  // @effect-diagnostics-next-line missingLayerContext:off
+  if (own === undefined) return withSettings(parts, (settings) => over(settings, storage(settings), parts))
+  // @effect-diagnostics-next-line missingLayerContext:off
+  return withSettings(parts, (settings) => over(settings, own, parts))
 }
 
 /**
@@ -240,11 +242,16 @@ export function layerFrom<
 ): Layer.Layer<Shell | Served, BuildError<E1 | E2 | E3>, R1 | R2 | R3>
 export function layerFrom<Served, E1, R1, E2, R2, E3, R3>(
   parts: Parts<Served, E1, R1, E2, R2, E3, R3> | PartsOverSettings<E2, R2, E3, R3>,
-) {
+): Layer.Layer<Shell, BuildError<E1 | E2 | E3>, R1 | R2 | R3> {
   const { storage: own } = parts
-  return own === undefined
-    ? withSettings(parts, (settings) =>
-        Layer.provideMerge(background(settings), over(settings, storage(settings), parts)),
-      )
-    : withSettings(parts, (settings) => Layer.provideMerge(background(settings), over(settings, own, parts)))
+  if (own === undefined) {
+    // @effect-diagnostics-next-line missingLayerContext:off
+    return withSettings(parts, (settings) =>
+      Layer.provideMerge(background(settings), over(settings, storage(settings), parts)),
+    )
+  }
+  // @effect-diagnostics-next-line missingLayerContext:off
+  return withSettings(parts, (settings) =>
+    Layer.provideMerge(background(settings), over(settings, own, parts)),
+  )
 }

@@ -14,6 +14,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Path from "node:path"
 import { wholePiece } from "../../src/Domain/Chunk.js"
+import type { EntityInput } from "../../src/Domain/Entity.js"
 import { Fingerprint } from "../../src/Domain/Fingerprint.js"
 import * as Vector from "../../src/Domain/Vector.js"
 import { searchable } from "../../src/Domain/Words.js"
@@ -54,6 +55,8 @@ const make = (name: string, from: number, many: number): ReadonlyArray<Bare.Note
     const content = texts[(from + i) % texts.length] ?? ""
     return { id: `${name}-${from + i}`, content, words: searchable(content) }
   })
+
+const inputOf = ({ content, id }: Bare.Note): EntityInput => ({ id, content })
 
 // ---- ours --------------------------------------------------------------------------------------------------
 
@@ -111,20 +114,20 @@ const oneRound = (folder: string, nr: number) =>
       (db) => Effect.sync(db.close),
     )
     const service = yield* EntityService.EntityService
-    const create = (note: Bare.Note) => Effect.orDie(service.createEntity(note))
+    const create = (input: EntityInput) => Effect.orDie(service.createEntity(input))
 
     const singles = make("one", 0, count)
     const together = make("many", count, 4 * count)
     const bulk = make("bulk", 5 * count, 4 * count)
 
     const bareSingles = yield* bareSync(() => singles.forEach((note) => bare.create([note])))
-    const ourSingles = yield* timed(Effect.forEach(singles, create, { discard: true }))
+    const ourSingles = yield* timed(Effect.forEach(singles.map(inputOf), create, { discard: true }))
     const ourTogether = yield* timed(
-      Effect.forEach(together, create, { discard: true, concurrency: callers }),
+      Effect.forEach(together.map(inputOf), create, { discard: true, concurrency: callers }),
     )
     const bareTogether = yield* bareSync(() => Arr.chunksOf(together, callers).forEach(bare.create))
     const bareBulk = yield* bareSync(() => Arr.chunksOf(bulk, 100).forEach(bare.create))
-    const ourBulk = yield* timed(Effect.flatMap(service.createEntities(bulk), created))
+    const ourBulk = yield* timed(Effect.flatMap(service.createEntities(bulk.map(inputOf)), created))
     const bareDrain = yield* bareSync(() => bare.drain(batch))
     const ourDrain = yield* timed(Effect.scoped(Effect.zipRight(worker(), drained)))
 
@@ -179,7 +182,7 @@ const fullLoad = (folder: string) =>
     yield* worker()
     return yield* withLoopDelay(
       Effect.zipRight(
-        Effect.forEach(make("load", 0, 6 * count), service.createEntity, {
+        Effect.forEach(make("load", 0, 6 * count).map(inputOf), service.createEntity, {
           discard: true,
           concurrency: callers,
         }),

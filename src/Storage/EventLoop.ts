@@ -15,7 +15,7 @@ export interface EventLoop {
 }
 
 /** Makes a watch; `limitMillis` is how long statements may keep the thread. */
-export const make = (limitMillis = 4): EventLoop => {
+export const make = (limitMillis = 1): EventLoop => {
   let since: number | undefined
   const turned = () => {
     since = undefined

@@ -54,10 +54,12 @@ export const open = (
     let thread: Worker | undefined
     let asked = 0
 
-    /** Only somebody who waits may keep the process alive. */
+    /**
+     * Only somebody who waits may keep the process alive. An answer that nobody waits for any more must change nothing: it
+     * may arrive while the thread is being ended, and who ends it waits.
+     */
     const settle = (id: number) => {
-      waiting.delete(id)
-      if (waiting.size === 0) thread?.unref()
+      if (waiting.delete(id) && waiting.size === 0) thread?.unref()
     }
 
     const started = (): Either.Either<Worker, SqlError> => {
