@@ -1,18 +1,15 @@
 /**
  * What a caller does with entities. A write is checked, boxed and durable when it returns; its embedding comes
  * later. Every read goes through the overlay, so that a caller always reads its own writes and is told how the
- * embedding stands. How writes are made is in `Writing`, how jobs are followed in `Jobs`.
+ * embedding stands. What callers save is in `Saving`, how writes are made in `Writing`, how jobs are followed in `Jobs`.
  */
-import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { notEmbedded } from "./Domain/Chunk.js"
-import { EntityId, type EntityInput, type EntityKey, type EntityPatch } from "./Domain/Entity.js"
+import type { EntityInput, EntityKey, EntityPatch } from "./Domain/Entity.js"
 import * as Input from "./Domain/EntityInput.js"
 import * as Given from "./Domain/Given.js"
 import {
@@ -29,23 +26,22 @@ import {
   type StorageError,
 } from "./Domain/Errors.js"
 import type { Receipt } from "./Domain/Job.js"
-import { timeOrderedId } from "./Domain/TimeOrderedId.js"
 import type { RelatedOptions, SearchAnswer, SearchOptions } from "./Domain/Search.js"
-import { Chunker } from "./Chunker.js"
+import type { Chunker } from "./Chunker.js"
 import { EmbeddingQueue } from "./EmbeddingQueue.js"
 import { EntityOverlay, type EntityView } from "./EntityOverlay.js"
-import { EntityRegistry } from "./EntityRegistry.js"
+import type { EntityRegistry } from "./EntityRegistry.js"
 import { EntityRepository } from "./EntityRepository.js"
-import * as Deprecation from "./EntityService/Deprecation.js"
 import * as IndexStatus from "./EntityService/IndexStatus.js"
 import * as Jobs from "./EntityService/Jobs.js"
 import * as Moving from "./EntityService/Moving.js"
+import * as Saving from "./EntityService/Saving.js"
+import type { UpsertOptions } from "./EntityService/Saving.js"
 import * as Writing from "./EntityService/Writing.js"
-import type { CreateOptions, Intent, WriteReceipt } from "./EntityService/Writing.js"
+import type { CreateOptions, WriteReceipt } from "./EntityService/Writing.js"
 import type { Models } from "./Models.js"
 import { Search } from "./Search.js"
 import { Storage } from "./Storage.js"
-import * as Traced from "./Storage/Traced.js"
 
 /** Which entities are listed. */
 export interface ListOptions {
@@ -55,12 +51,6 @@ export interface ListOptions {
   readonly after?: { readonly entityType: string; readonly entityId: string } | undefined
   /** Default 100, at most 1000. */
   readonly limit?: number | undefined
-}
-
-/** What a caller may say about many writes. */
-export interface UpsertOptions extends CreateOptions {
-  /** What becomes of metadata that an input does not speak of. Default `replace`: it goes. */
-  readonly metadata?: "replace" | "merge" | undefined
 }
 
 type BadRead = AmbiguousEntityId | StorageError
@@ -190,90 +180,10 @@ export const make = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
   const overlay = yield* EntityOverlay
-  const chunker = yield* Chunker
-  const registry = yield* EntityRegistry
   const search = yield* Search
   const writing = yield* Writing.make
+  const saving = yield* Saving.make(writing)
   const moving = yield* Moving.make
-
-  const keyFor = (input: Input.CheckedInput, now: number): EntityKey => ({
-    entityType: input.entityType,
-    entityId: input.id ?? EntityId.make(timeOrderedId(now)),
-  })
-
-  const intentOf = (kind: "create" | "replace" | "merge", input: EntityInput, options: CreateOptions) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Either.map(
-        Input.check(input),
-        (fields): Intent => ({ kind, key: keyFor(fields, now), fields, options }),
-      ),
-    )
-
-  const receiptOf = ({ entityId, jobId }: WriteReceipt): Receipt => ({ entityId, jobId })
-
-  /** The intent of one write, whose options are the caller's word. */
-  const intentWith = (kind: "create" | "replace", input: EntityInput, options: CreateOptions) =>
-    Effect.flatMap(Given.createOptions(options), (said) => intentOf(kind, input, said))
-
-  const createEntityAsync = (input: EntityInput, options: CreateOptions = {}) =>
-    Effect.flatMap(intentWith("create", input, options), writing.write).pipe(
-      Effect.map(receiptOf),
-      // Only a change can miss what it is to change.
-      Effect.catchTag("EntityNotFound", Effect.die),
-      Traced.span("EntityService.createEntity"),
-    )
-
-  /** Checks all, makes the writes of those that are in order, and answers for each. */
-  const writeMany = (
-    kind: "create" | "replace" | "merge",
-    inputs: ReadonlyArray<EntityInput>,
-    options: CreateOptions,
-    write: typeof writing.writeAll,
-  ) =>
-    Effect.gen(function* () {
-      const checked = yield* Effect.forEach(inputs, (input) => Effect.either(intentOf(kind, input, options)))
-      const intents = Arr.getRights(checked)
-      const written = new Map(Arr.zip(intents, yield* write(intents)))
-      return yield* Effect.forEach(checked, (intent) =>
-        Effect.flatMap(
-          intent,
-          (made) => written.get(made) ?? Effect.dieMessage("a write without an answer"),
-        ).pipe(Effect.catchTag("EntityNotFound", Effect.die), Effect.either),
-      )
-    })
-
-  /** What is wrong with all is told of each. */
-  const refuseAll = (inputs: ReadonlyArray<EntityInput>) => (flaw: InvalidEntity) =>
-    Effect.succeed(inputs.map(() => Either.left(flaw)))
-
-  const createEntities = (inputs: ReadonlyArray<EntityInput>, options: CreateOptions = {}) =>
-    Effect.map(
-      Either.match(Given.createOptions(options), {
-        onLeft: refuseAll(inputs),
-        onRight: (said) => writeMany("create", inputs, said, writing.writeAll),
-      }),
-      (outcomes) => outcomes.map((outcome) => Either.map(outcome, receiptOf)),
-    ).pipe(Effect.withSpan("EntityService.createEntities", { attributes: { entities: inputs.length } }))
-
-  const upsertEntities = (inputs: ReadonlyArray<EntityInput>, options: UpsertOptions = {}) =>
-    Effect.flatMap(
-      Either.match(Given.upsertOptions(options), {
-        onLeft: refuseAll(inputs),
-        onRight: ({ metadata = "replace", ...said }) =>
-          writeMany(metadata, inputs, said, writing.writeAllIfChanged),
-      }),
-      (outcomes) =>
-        Effect.forEach(outcomes, (outcome) =>
-          // Whoever replaces does not mind what is there.
-          Effect.either(Effect.catchTag(outcome, "EntityAlreadyExists", Effect.die)),
-        ),
-    ).pipe(Effect.withSpan("EntityService.upsertEntities", { attributes: { entities: inputs.length } }))
-
-  const upsertEntity = (input: EntityInput, options: CreateOptions = {}) =>
-    Effect.flatMap(intentWith("replace", input, options), writing.writeIfChanged).pipe(
-      Effect.catchTags({ EntityNotFound: Effect.die, EntityAlreadyExists: Effect.die }),
-      Traced.span("EntityService.upsertEntity"),
-    )
 
   const updateEntity = (entityId: string, patch: EntityPatch, entityType?: string) =>
     Effect.gen(function* () {
@@ -281,41 +191,6 @@ export const make = Effect.gen(function* () {
       const key = yield* overlay.resolve(entityId, entityType)
       return yield* writing.writeIfChanged({ kind: "change", key, fields, options: {} })
     }).pipe(Effect.catchTag("EntityAlreadyExists", Effect.die), Effect.withSpan("EntityService.updateEntity"))
-
-  const createEntitySync = (input: EntityInput) => {
-    const site = Deprecation.callSite()
-    return Effect.zipRight(Deprecation.warn(Deprecation.createEntitySync, site), createInline(input))
-  }
-
-  const createInline = (input: EntityInput) =>
-    Effect.gen(function* () {
-      const checked = yield* Input.check(input)
-      const key = keyFor(checked, yield* Clock.currentTimeMillis)
-      const free = Effect.flatMap(overlay.find(key), (found) =>
-        Option.isSome(found) ? Effect.fail(new EntityAlreadyExists(key)) : Effect.void,
-      )
-      yield* free
-      const now = yield* Clock.currentTimeMillis
-      const entity = Writing.version(key, checked, now, now)
-      const flaw = registry.flawOf(entity.entityType, entity)
-      if (flaw !== undefined) return yield* flaw
-      const isEmbeddable = registry.isEmbeddable(entity.entityType) ?? true
-      const [chunks = []] = isEmbeddable ? yield* chunker.embed([entity]) : []
-      return yield* storage.write(
-        Effect.gen(function* () {
-          yield* free
-          const { generation, jobId } = yield* queue.enterStored(key)
-          yield* repository.store({
-            entity,
-            generation,
-            jobId,
-            inputHash: isEmbeddable ? chunker.inputHash(entity) : notEmbedded,
-            chunks,
-          })
-          return { ...entity, embedding: { state: "ready", jobId } } satisfies EntityView
-        }),
-      )
-    }).pipe(Effect.withSpan("EntityService.createEntitySync"))
 
   const deleteEntity = (entityId: string, entityType?: string) =>
     storage
@@ -336,12 +211,8 @@ export const make = Effect.gen(function* () {
     })
 
   return EntityService.of({
-    createEntity: (input) => createEntityAsync(input),
-    createEntityAsync,
-    createEntities,
-    createEntitySync,
-    upsertEntity,
-    upsertEntities,
+    ...saving,
+    createEntity: (input) => saving.createEntityAsync(input),
     updateEntity,
     moveEntity: moving.move,
     deleteEntity,
@@ -388,6 +259,7 @@ export const layer: Layer.Layer<
 > = Layer.scoped(EntityService, make)
 
 export type { EntityView }
+export type { UpsertOptions } from "./EntityService/Saving.js"
 export type { CreateOptions, WriteReceipt } from "./EntityService/Writing.js"
 export type { IndexStatus } from "./EntityService/IndexStatus.js"
 export type { AsyncJobStatus, EndedJob } from "./EntityService/Jobs.js"
