@@ -103,11 +103,17 @@ export const upsertOptions = gate(fields({ ...ofJob, metadata: optional(oneOf("r
 /** Most entities of a page. */
 export const mostListed = 1000
 
+/** Whoever goes on with a list may give what he has of its last entity, so there may be more in it. */
+const Place = Schema.Struct(
+  { entityType: Text, entityId: Text },
+  Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+).annotations({ message: () => "must be an object" })
+
 /** Which entities are listed. */
 export const listOptions = gate(
   fields({
     entityTypes: optional(Texts),
-    after: optional(fields({ entityType: Text, entityId: Text })),
+    after: optional(Place),
     limit: optional(whole(1, mostListed)),
   }),
 )
