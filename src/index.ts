@@ -63,6 +63,8 @@ export * as Embedder from "./Embedder.js"
 export * as FastEmbed from "./Embedder/FastEmbed.js"
 /** Vectors from a server of the OpenAI kind; needs an `HttpClient`. */
 export * as HttpEmbedder from "./Embedder/Http.js"
+/** A host's own functions, which return promises, as an embedder. */
+export * as PromiseEmbedder from "./Embedder/Functions.js"
 /** Puts a cache of vectors in the database in front of an embedder; a shell has it already. */
 export * as EmbedderCache from "./Embedder/Cache.js"
 /** An embedder for tests: deterministic, instant, and able to fail on demand. */

@@ -90,7 +90,8 @@ const textIn = (value: unknown) => (typeof value === "string" ? value : undefine
  */
 export const make = <A, I>(definition: Definition<A, I>): EntityAdapter<A> & AnyAdapter => {
   const { entityType, isEmbeddable = true, schema, text } = definition
-  const encode = Schema.encodeEither(schema)
+  // A field that the Schema does not know would be lost.
+  const encode = Schema.encodeEither(schema, { onExcessProperty: "error" })
   const decode = Schema.decodeUnknownEither(schema)
 
   const toInput = (value: A): Either.Either<EntityInput, InvalidEntity> =>

@@ -65,6 +65,10 @@ const failureOf = (model: string, cause: unknown): EmbeddingError =>
     }),
   })
 
+/** A host in JavaScript may give anything. Whether the numbers are numbers is looked at with those of every embedder. */
+const isNumbers = (value: unknown): value is ArrayLike<number> =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+
 const isWhole = (value: unknown) => typeof value === "number" && Number.isSafeInteger(value) && value >= 1
 
 /** Why it cannot work, whatever it is asked: a line for each reason. Its jobs would wait for ever, and nobody would know. */
@@ -72,11 +76,16 @@ export const flawsOf = (service: unknown): ReadonlyArray<string> => {
   if (!Predicate.isRecord(service))
     return ["embedder must be an object with model, dimensions and generateEmbeddings"]
   const { dimensions, model, parallelism, window } = service
-  const functionFlaws = (["generateEmbeddings", "generateEmbedding", "embedQuery"] as const).flatMap(
-    (name) =>
-      typeof service[name] === "function" || (name !== "generateEmbeddings" && service[name] === undefined)
-        ? []
-        : [`embedder.${name} must be a function`],
+  const functions = ["generateEmbeddings", "generateEmbedding", "embedQuery"] as const
+  // Other things of the host's may be in it; only what differs from a function's name in its capitals is a slip.
+  const slips = Object.keys(service).flatMap((name) => {
+    const meant = functions.find((one) => one !== name && one.toLowerCase() === name.toLowerCase())
+    return meant === undefined ? [] : [`embedder.${name} is not known: did you mean ${meant}?`]
+  })
+  const functionFlaws = functions.flatMap((name) =>
+    typeof service[name] === "function" || (name !== "generateEmbeddings" && service[name] === undefined)
+      ? []
+      : [`embedder.${name} must be a function`],
   )
   return [
     ...(typeof model === "string" && model.trim() !== "" ? [] : ["embedder.model must be a name"]),
@@ -86,6 +95,7 @@ export const flawsOf = (service: unknown): ReadonlyArray<string> => {
       ? []
       : ["embedder.parallelism must be a whole number, 1 or more"]),
     ...functionFlaws,
+    ...slips,
   ]
 }
 
@@ -94,8 +104,13 @@ export const make = (service: EmbeddingService): typeof Embedder.Service => {
   const { dimensions, model, window = defaultWindow } = service
 
   /** Other shapes than were promised are the model's doing, not a text's. */
-  const checked = (vectors: ReadonlyArray<ArrayLike<number>>, count: number) =>
+  const checked = (vectors: unknown, count: number) =>
     Effect.suspend(() => {
+      if (!Array.isArray(vectors) || !vectors.every(isNumbers)) {
+        return Effect.fail(
+          new EmbeddingError({ fault: "provider", reason: `${model} gives something else than vectors` }),
+        )
+      }
       const unit = Array.from(vectors, (vector) => normalise(Float32Array.from(vector)))
       const odd = unit.find((vector) => vector.length !== dimensions)
       const reason =
@@ -165,6 +180,19 @@ export const make = (service: EmbeddingService): typeof Embedder.Service => {
   })
 }
 
-/** The same as a Layer. */
+/**
+ * The same as a Layer.
+ *
+ * @example
+ * import { PromiseEmbedder, Shell } from "embedbox"
+ *
+ * const embedder = PromiseEmbedder.layer({
+ *   model: "letters-1",
+ *   dimensions: 2,
+ *   generateEmbeddings: async (texts) => texts.map((text) => [text.length, 1]),
+ * })
+ *
+ * export const MyShell = Shell.layerFrom({ embedder })
+ */
 export const layer = (service: EmbeddingService): Layer.Layer<Embedder> =>
   Layer.sync(Embedder, () => make(service))

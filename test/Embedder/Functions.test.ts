@@ -20,6 +20,27 @@ describe("an embedder of a host's functions", () => {
     }),
   )
 
+  for (const answer of [undefined, null, {}, "ab", [null], ["ab"], [{ length: 2 }]]) {
+    it.effect(`is to blame itself where it answers ${JSON.stringify(answer)}`, () =>
+      Effect.gen(function* () {
+        // As a host in JavaScript may.
+        const generateEmbeddings = (): Promise<ReadonlyArray<ReadonlyArray<number>>> =>
+          Promise.resolve(JSON.parse(JSON.stringify({ answer })).answer)
+        const { embedQuery, generateEmbeddings: asked } = Functions.make({ ...base, generateEmbeddings })
+        const reason = "mine gives something else than vectors"
+        assert.include(yield* Effect.flip(asked(["a"])), { fault: "provider", reason })
+        assert.include(yield* Effect.flip(embedQuery("a")), { fault: "provider", reason })
+      }),
+    )
+  }
+
+  it("has functions of these names: one that differs in its capitals is a slip", () => {
+    assert.deepStrictEqual(
+      Functions.flawsOf({ ...base, embedquery: base.generateEmbeddings, cache: new Map() }),
+      ["embedder.embedquery is not known: did you mean embedQuery?"],
+    )
+  })
+
   it.effect("calls methods on their object", () =>
     Effect.gen(function* () {
       class Mine {

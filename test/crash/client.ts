@@ -57,7 +57,9 @@ const fiber = (index: number) =>
         case "upsert":
           return Effect.asVoid(service.upsertEntity(input))
         case "update":
-          return Effect.asVoid(service.updateEntity(id, input, "base"))
+          return Effect.asVoid(
+            service.updateEntity(id, { content: input.content, metadata: input.metadata }, "base"),
+          )
         case "patch":
           return Effect.asVoid(service.updateEntity(id, { metadata: { mark } }, "base"))
         case "delete":

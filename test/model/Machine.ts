@@ -79,6 +79,11 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
       return answer
     }
 
+    const jobOf = ({ maxRetries, priority }: Extract<Operation, { readonly op: "create" }>) => ({
+      maxRetries,
+      priority,
+    })
+
     const write = (operation: Extract<Operation, { readonly op: "create" | "upsert" | "update" }>) =>
       Effect.gen(function* () {
         const service = yield* EntityService.EntityService
@@ -87,8 +92,8 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
         const input = { id: key.id, entityType: key.type, content: text ?? "", metadata: { mark } }
         const patch = { content: text, metadata: mark === undefined ? undefined : { mark } }
         const actual =
-          op === "create"
-            ? yield* told(service.createEntityAsync(input, operation))
+          operation.op === "create"
+            ? yield* told(service.createEntityAsync(input, jobOf(operation)))
             : op === "upsert"
               ? yield* told(service.upsertEntity(input))
               : yield* told(service.updateEntity(key.id, patch, key.type))
@@ -102,7 +107,7 @@ export const make = (filename: string | undefined): Effect.Effect<Machine, never
           key,
           fields,
           typeof actual === "string" ? actual : actual.jobId,
-          op === "create" ? operation : { priority: 0, maxRetries: 3 },
+          operation.op === "create" ? jobOf(operation) : { priority: 0, maxRetries: 3 },
         )
         const expected =
           op === "create"

@@ -25,7 +25,7 @@ const settings = (share: number) => {
     fastCheck: {
       numRuns: runs,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
-      ...(bounded ? { interruptAfterTimeLimit: 14_000 * share } : {}),
+      ...(bounded ? { interruptAfterTimeLimit: Math.max(10_000, 14_000 * share) } : {}),
     },
     timeout: 120_000 + runs * 3_000,
   }

@@ -7,6 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as EntityAdapter from "../../Domain/EntityAdapter.js"
 import { InvalidAdapter } from "../../Domain/Errors.js"
+import { fields, Flag, gate, Text, that } from "../../Domain/Given.js"
 import * as Edge from "./Edge.js"
 import type { BaseEntity, NewEntity } from "./Interfaces.js"
 
@@ -33,13 +34,27 @@ const noSchema = new InvalidAdapter({
   reason: "needs a `schema`, which is one of effect/Schema",
 })
 
+const check = gate(
+  fields({
+    entityType: Text,
+    schema: Schema.Unknown,
+    text: Schema.optional(that(Predicate.isFunction, "must be a function")),
+    isEmbeddable: Schema.optional(Flag),
+    example: Schema.optional(Schema.Unknown),
+  }),
+)
+
 const adapterOf = <A, I>(definition: EntityTypeDefinition<A, I>) =>
   Predicate.isRecord(definition) && Schema.isSchema(definition.schema)
-    ? Either.right(EntityAdapter.make(definition))
+    ? Either.mapBoth(check(definition), {
+        onLeft: ({ field, reason }) =>
+          new InvalidAdapter({ entityType: definition.entityType, reason: `${field}: ${reason}` }),
+        onRight: () => EntityAdapter.make(definition),
+      })
     : Either.left(noSchema)
 
 /**
- * A type of entity by its definition; throws `InvalidAdapterError` where that has no Schema. Whether it works is looked at when a shell takes it.
+ * A type of entity by its definition; throws `InvalidAdapterError` where that has no Schema or says what is not known. Whether it works is looked at when a shell takes it.
  *
  * @example
  * import { createShell, defineEntityType } from "embedbox/promise"

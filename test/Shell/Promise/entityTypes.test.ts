@@ -38,6 +38,28 @@ it("what does not fit is an error that names the field, thrown or rejected with"
   })
 })
 
+it("a definition that says what is not known is refused, and so is a value that would lose a field", () => {
+  const refusal = (change: object) => {
+    try {
+      const schema = Schema.Struct({ content: Schema.String })
+      return defineEntityType(Object.assign({ entityType: "log", schema }, change))
+    } catch (error) {
+      return error
+    }
+  }
+  expect(refusal({ isEmbedable: false })).toMatchObject({
+    code: "INVALID_ADAPTER",
+    message: expect.stringContaining("isEmbedable: is not known here: did you mean isEmbeddable?"),
+  })
+  expect(refusal({ isEmbeddable: "false" })).toMatchObject({
+    message: expect.stringContaining("isEmbeddable: must be true or false"),
+  })
+  expect(refusal({ text: "content" })).toMatchObject({
+    message: expect.stringContaining("text: must be a function"),
+  })
+  expect(() => Person.toEntity(Object.assign({ tilte: "Countess" }, ada))).toThrow(InvalidEntityError)
+})
+
 it("types come while it runs, and one that does not work is told at once", async () => {
   const shell = await shellWith({ entityTypes: [] })
   await shell.registerEntityType(Person)
