@@ -220,6 +220,15 @@ export const own = { createEntity }
 export const shell = await createShell({ database: "k.sqlite" })
 export const { createEntity, createEntitySync } = shell
 `,
+            "old.cjs": `/** @type {import("embedbox/promise").Shell} */
+const shell = globalThis.shell
+exports.createEntity = shell.createEntity
+exports.own = { createEntity: shell.createEntity }
+`,
+            "use.cjs": `const all = require("./old.cjs")
+all.createEntity({ content: "i" }).then((made) => made.content)
+all.own.createEntity({ content: "j" }).then((made) => made.content)
+`,
             "use.ts": use,
           },
           { keepSync: true },
@@ -228,7 +237,19 @@ export const { createEntity, createEntitySync } = shell
           [report.changed.map(place), report.reported.map(place)],
           [
             ["use.ts:10", "use.ts:11"],
-            ["entities.ts:4", "use.ts:4", "use.ts:5", "use.ts:6", "use.ts:7", "use.ts:8", "use.ts:9"],
+            [
+              "entities.ts:4",
+              "old.cjs:3",
+              "old.cjs:4",
+              "use.cjs:2",
+              "use.cjs:3",
+              "use.ts:4",
+              "use.ts:5",
+              "use.ts:6",
+              "use.ts:7",
+              "use.ts:8",
+              "use.ts:9",
+            ],
           ],
         )
         assert.strictEqual(
