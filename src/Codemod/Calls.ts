@@ -3,6 +3,7 @@
  * method is handed on as a function, which nobody can follow. A declaration of a method of that name is none of them.
  */
 import { type CallExpression, Node, type SourceFile } from "ts-morph"
+import * as Names from "./Names.js"
 import * as Shape from "./Shape.js"
 
 export const method = "createEntity"
@@ -13,7 +14,7 @@ export interface Call {
   readonly kind: "call"
   readonly call: CallExpression
   readonly receiver: Node | undefined
-  /** The word; none where the call is through another name. */
+  /** The word; none where the call is through a name that was given to the method, which the other one has not. */
   readonly name: Node | undefined
   readonly meant: Shape.Meant
 }
@@ -137,7 +138,11 @@ const ofAccess = (access: Node, name: Node, receiver: Node, place: Place): Reado
   if (isAssigned(access)) return []
   const call = callOf(access)
   const meant = Shape.meant(name, call?.getReturnType() ?? answerOf(access), receiver, place.receivers)
-  if (call !== undefined) return [{ kind: "call", call, receiver, name, meant }]
+  if (call !== undefined) {
+    const hasOther = receiver.getType().getProperty(syncMethod) !== undefined
+    const isFree = hasOther || !Names.isGivenName(name, receiver)
+    return [{ kind: "call", call, receiver, name: isFree ? name : undefined, meant }]
+  }
   const alias = aliasOf(access)
   return alias === undefined ? [handed(access, meant)] : through(alias, receiver, meant, place)
 }
@@ -147,8 +152,7 @@ const ofBinding = (element: Node, place: Place): ReadonlyArray<Found> => {
   if (!Node.isBindingElement(element)) return []
   const word = element.getPropertyNameNode() ?? element.getNameNode()
   if (word.getText() !== method) return []
-  const declaration = element.getParent().getParent()
-  const receiver = Node.isVariableDeclaration(declaration) ? declaration.getInitializer() : undefined
+  const receiver = Names.takenFrom(element)
   const name = element.getNameNode()
   return through(name, receiver, Shape.meant(word, answerOf(name), receiver, place.receivers), place)
 }
@@ -164,8 +168,7 @@ const isFollowed = (declaration: Node, { isAmong }: Place) =>
 const ofImport = (specifier: Node, place: Place): ReadonlyArray<Found> => {
   if (!Node.isImportSpecifier(specifier) || specifier.getName() !== method) return []
   const name = specifier.getAliasNode() ?? specifier.getNameNode()
-  const symbol = name.getSymbol()
-  const declarations = (symbol?.getAliasedSymbol() ?? symbol)?.getDeclarations() ?? []
+  const declarations = Names.declarationsOf(name)
   if (declarations.some((one) => isFollowed(one, place))) return []
   // A function of the host's own is the host's own.
   const isOwn =

@@ -3,6 +3,7 @@
  * not. Whoever waits for the job in between has seen to that, and whoever does not wait for the call never could be sure.
  */
 import { Node } from "ts-morph"
+import * as Names from "./Names.js"
 
 const isSearch = (name: string) => /search|^related$|similar/i.test(name)
 const isWait = (name: string) => /^await(?:Job|Searchable)$/.test(name)
@@ -21,16 +22,9 @@ const bodyOf = (node: Node): Node => node.getFirstAncestor(isFunction) ?? node.g
 
 const isStatement = Node.isStatement
 
-const plain = (text: string) => text.replaceAll(/[?!]/g, "")
-
-/** Name and receiver of what is called. */
-const calleeOf = (call: Node): readonly [name: string, on: string | undefined] => {
-  if (!Node.isCallExpression(call)) return ["", undefined]
-  const callee = call.getExpression()
-  return Node.isPropertyAccessExpression(callee)
-    ? [callee.getName(), plain(callee.getExpression().getText())]
-    : [callee.getText(), undefined]
-}
+/** What is called, by the method's own name. */
+const calleeOf = (call: Node): Names.Method =>
+  Node.isCallExpression(call) ? Names.called(call.getExpression()) : { name: "", on: undefined }
 
 /** The expression that a call is part of, within its function. */
 const expressionOf = (node: Node): Node => {
@@ -75,14 +69,15 @@ const declaredBy = (statement: Node) =>
  * others that create something there and those that only deal with what the call answered.
  */
 export const after = (call: Node, receiver: Node | undefined): Node | undefined => {
-  const wanted = receiver === undefined ? undefined : plain(receiver.getText())
-  const isOnIt = (on: string | undefined) => wanted === undefined || on === wanted
-  const isMeant = (other: Node) => isSearch(calleeOf(other)[0]) && isOnIt(calleeOf(other)[1])
+  const wanted = calleeOf(call).on ?? receiver
+  const isOnIt = ({ on }: Names.Method) =>
+    wanted === undefined || (on !== undefined && Names.isSame(on, wanted))
+  const isMeant = (other: Node) => isSearch(calleeOf(other).name) && isOnIt(calleeOf(other))
   const body = bodyOf(call)
   const whole = expressionOf(call)
   const within = [whole, ...whole.getDescendants()]
     .filter((other) => other.getEnd() > call.getEnd())
-    .find((other) => isMeant(other) || isWait(calleeOf(other)[0]))
+    .find((other) => isMeant(other) || isWait(calleeOf(other).name))
   if (within !== undefined) return isMeant(within) ? within : undefined
   const statement = call.getFirstAncestor(isStatement)
   if (statement === undefined || bodyOf(statement) !== body || !isAwaited(call)) return undefined
@@ -90,12 +85,12 @@ export const after = (call: Node, receiver: Node | undefined): Node | undefined 
   for (const next of following(statement, body)) {
     // Functions that are only made there run some other time.
     const parts = [next, ...next.getDescendants()].filter((one) => bodyOf(one) === body)
-    if (parts.some((one) => isWait(calleeOf(one)[0]))) return undefined
+    if (parts.some((one) => isWait(calleeOf(one).name))) return undefined
     const search = parts.find(isMeant)
     if (search !== undefined) return search
     const creates = next
       .getDescendants()
-      .some((one) => calleeOf(one)[0].startsWith("create") && isOnIt(calleeOf(one)[1]))
+      .some((one) => calleeOf(one).name.startsWith("create") && isOnIt(calleeOf(one)))
     const uses = parts.some((one) => Node.isIdentifier(one) && names.includes(one.getText()))
     if (!creates && !uses) return undefined
   }

@@ -194,4 +194,111 @@ console.log(await shell.search("e"))
       assert.match(after, /^void shell\.createEntity\(/m)
     }),
   )
+
+  it.scoped(
+    "leaves and tells what goes through a module, which has no other method than those it gives out",
+    () =>
+      Effect.gen(function* () {
+        const use = `import * as all from "./entities.js"
+import * as both from "./both.js"
+import { createEntity, own } from "./entities.js"
+export const a = (await all.createEntity({ content: "a" })).content
+export const b = (await all["createEntity"]({ content: "b" })).content
+export const c = (await (await import("./entities.js")).createEntity({ content: "c" })).content
+export const d = await import("./entities.js").then((one) => one.createEntity({ content: "d" }))
+export const e = (await createEntity({ content: "e" })).content
+export const f = (await own.createEntity({ content: "f" })).content
+export const g = (await both.createEntity({ content: "g" })).content
+export const h = (await both.shell.createEntity({ content: "h" })).content
+`
+        const { path, place, report, text } = yield* program(
+          {
+            "entities.ts": `${opening}export const { createEntity, search } = shell
+export const own = { createEntity }
+`,
+            "both.ts": `import { createShell } from "embedbox/promise"
+export const shell = await createShell({ database: "k.sqlite" })
+export const { createEntity, createEntitySync } = shell
+`,
+            "old.cjs": `/** @type {import("embedbox/promise").Shell} */
+const shell = globalThis.shell
+exports.createEntity = shell.createEntity
+exports.own = { createEntity: shell.createEntity }
+`,
+            "use.cjs": `const all = require("./old.cjs")
+all.createEntity({ content: "i" }).then((made) => made.content)
+all.own.createEntity({ content: "j" }).then((made) => made.content)
+`,
+            "use.ts": use,
+          },
+          { keepSync: true },
+        )
+        assert.deepStrictEqual(
+          [report.changed.map(place), report.reported.map(place)],
+          [
+            ["use.ts:10", "use.ts:11"],
+            [
+              "entities.ts:4",
+              "old.cjs:3",
+              "old.cjs:4",
+              "use.cjs:2",
+              "use.cjs:3",
+              "use.ts:4",
+              "use.ts:5",
+              "use.ts:6",
+              "use.ts:7",
+              "use.ts:8",
+              "use.ts:9",
+            ],
+          ],
+        )
+        assert.strictEqual(
+          yield* text("use.ts"),
+          use.replaceAll(/both(\.shell)?\.createEntity/g, "both$1.createEntitySync"),
+        )
+        const told = yield* runHere("", ["codemod", "create-entity", path, "--keep-sync"])
+        assert.strictEqual(told.code, 4)
+      }),
+  )
+
+  it.scoped("finds the search right after it by what its name leads to", () =>
+    Effect.gen(function* () {
+      const { place, report } = yield* program({
+        "lib.ts": `import { createShell } from "embedbox/promise"
+export const shell = await createShell({ database: "k.sqlite" })
+const other = await createShell({ database: "o.sqlite" })
+export const { createEntity, search } = shell
+export const look = shell.search
+export const { search: elsewhere } = other
+export const { awaitJob: wait } = shell
+`,
+        "use.ts": `import * as all from "./lib.js"
+import { createEntity, elsewhere, look, search as find, shell as box, wait } from "./lib.js"
+export const a = async () => { await createEntity({ content: "a" }); return find("a") }
+export const b = async () => { await box.createEntity({ content: "b" }); return look("b") }
+export const c = async () => { await createEntity({ content: "c" }); return all.search("c") }
+export const d = async () => { await all.createEntity({ content: "d" }); return find("d") }
+export const e = async () => {
+  const { createEntity: put, search } = box
+  await put({ content: "e" })
+  return search("e")
+}
+export const f = async () => { await createEntity({ content: "f" }); return elsewhere("f") }
+export const g = async () => { await createEntity({ content: "g" }); await wait("g"); return find("g") }
+interface Has { readonly shell: typeof box }
+export const h = async (one: Has, two: Has) => {
+  await one.shell.createEntity({ content: "h" })
+  return two.shell.search("h")
+}
+`,
+      })
+      assert.deepStrictEqual(
+        report.reported.map((one) => `${place(one)} ${one.reasons.join("; ")}`),
+        [3, 4, 5, 6, 9].map(
+          (line) => `use.ts:${line} something is searched in line ${line === 9 ? 10 : line}, right after`,
+        ),
+      )
+      assert.strictEqual(report.kept, 3)
+    }),
+  )
 })
