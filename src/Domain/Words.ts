@@ -37,7 +37,7 @@ const pairs = (run: string): ReadonlyArray<string> => {
 /** Most text is nothing but ASCII, and there the search for humps takes a tenth of the time. */
 const beyondAscii = /[\u0080-\uffff]/
 const asciiHumps = /[a-z][A-Z]|[A-Z]{2}[a-z]/g
-const humps = /\p{Ll}\p{Lu}|\p{Lu}\p{Lu}\p{Ll}/gu
+const humps = new RegExp(hump, "gu")
 
 const nameFromHere = /[\p{L}\p{M}\p{N}]*/uy
 const endsName = /[\p{L}\p{M}\p{N}]$/u
@@ -56,11 +56,11 @@ const beginOfName = (text: string, from: number, at: number) => {
 
 /** The text with the parts of each name behind it. */
 const withParts = (text: string): string => {
-  const hump = beyondAscii.test(text) ? humps : asciiHumps
+  const next = beyondAscii.test(text) ? humps : asciiHumps
   let written = ""
   let from = 0
-  hump.lastIndex = 0
-  for (let found = hump.exec(text); found !== null; found = hump.exec(text)) {
+  next.lastIndex = 0
+  for (let found = next.exec(text); found !== null; found = next.exec(text)) {
     const begin = beginOfName(text, from, found.index)
     nameFromHere.lastIndex = found.index
     nameFromHere.test(text)
@@ -70,7 +70,7 @@ const withParts = (text: string): string => {
       written += `${text.slice(from, end)} ${parts.join(" ")}`
       from = end
     }
-    hump.lastIndex = end
+    next.lastIndex = end
   }
   return written + text.slice(from)
 }

@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Arguments from "./Arguments.js"
 import * as Errors from "./Errors.js"
-import type { CallOptions } from "./Interfaces.js"
+import type { CallOptions } from "./Basics.js"
 
 /** Turns effects that need `R` into promises. */
 export type Edge<R> = <A>(

@@ -9,7 +9,7 @@ import * as EntityAdapter from "../../Domain/EntityAdapter.js"
 import { InvalidAdapter } from "../../Domain/Errors.js"
 import { fields, Flag, gate, Text, that } from "../../Domain/Given.js"
 import * as Edge from "./Edge.js"
-import type { BaseEntity, NewEntity } from "./Interfaces.js"
+import type { BaseEntity, NewEntity } from "./Basics.js"
 
 /** What a host says of a type: its name, its fields, what it is found by, whether it is embedded. */
 export type EntityTypeDefinition<A, I> = EntityAdapter.Definition<A, I>

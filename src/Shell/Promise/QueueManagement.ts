@@ -1,7 +1,7 @@
 /** The queue of a shell, as those see it who keep it: apart from the shell because few who save and search ever ask. */
 import type { Fault } from "../../Domain/Errors.js"
 import type { JobStatus, Outcome, QueueStats } from "../../Domain/Job.js"
-import type { BaseEntity, CallOptions } from "./Interfaces.js"
+import type { BaseEntity, CallOptions } from "./Basics.js"
 
 /** A job and what it still boxes. */
 export interface QueueItem<T extends BaseEntity = BaseEntity> {
