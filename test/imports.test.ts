@@ -47,13 +47,36 @@ it("every room has its floor", () => {
   expect([...new Set(files.map(roomOf))].filter((room) => floorOf(room) < 0)).toEqual([])
 })
 
+/** What a file imports of ours, types as well. */
+const importsOf = (file: string) =>
+  [...Fs.readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map(([, target = ""]) =>
+    Path.resolve(Path.dirname(file), target.replace(/\.js$/, ".ts")),
+  )
+
+it("no files import each other in a circle", () => {
+  const imports = new Map(files.map((file) => [file, importsOf(file)]))
+  const done = new Set<string>()
+  const circles: Array<string> = []
+  const walk = (file: string, way: ReadonlyArray<string>) => {
+    if (way.includes(file)) {
+      const circle = [...way.slice(way.indexOf(file)), file]
+      circles.push(circle.map((one) => Path.relative(source, one)).join(" -> "))
+      return
+    }
+    if (done.has(file)) return
+    for (const target of imports.get(file) ?? []) walk(target, [...way, file])
+    done.add(file)
+  }
+  for (const file of files) walk(file, [])
+  expect(circles).toEqual([])
+})
+
 it("no import goes up", () => {
   const upwards = files.flatMap((file) =>
-    [...Fs.readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].flatMap(
-      ([, target = ""]) => {
-        const to = roomOf(Path.resolve(Path.dirname(file), target))
-        return floorOf(to) > floorOf(roomOf(file)) ? [`${Path.relative(source, file)} imports ${target}`] : []
-      },
+    importsOf(file).flatMap((target) =>
+      floorOf(roomOf(target)) > floorOf(roomOf(file))
+        ? [`${Path.relative(source, file)} imports ${Path.relative(source, target)}`]
+        : [],
     ),
   )
   expect(files.length).toBeGreaterThan(50)
