@@ -26,6 +26,7 @@ import { sha256 } from "../Domain/Hash.js"
 import * as Vector from "../Domain/Vector.js"
 import { Embedder } from "../Embedder.js"
 import { Storage } from "../Storage.js"
+import * as Step from "../Storage/Step.js"
 
 /** Vectors by the hash of their text. */
 type Vectors = ReadonlyMap<string, Float32Array>
@@ -71,19 +72,22 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
       )
 
     const keep = (made: Vectors) =>
-      Effect.gen(function* () {
-        for (const [hash, vector] of made) {
-          yield* statement`INSERT OR REPLACE INTO embedding_cache (fingerprint, input_hash, vector)
+      storage
+        .transact(
+          Step.gen(function* () {
+            for (const [hash, vector] of made) {
+              yield* statement`INSERT OR REPLACE INTO embedding_cache (fingerprint, input_hash, vector)
             VALUES (${fingerprint}, ${hash}, ${Vector.toBytes(vector)})`
-        }
-        yield* statement`DELETE FROM embedding_cache
+            }
+            yield* statement`DELETE FROM embedding_cache
           WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
-      }).pipe(
-        storage.write,
-        Effect.catchAll(({ reason }) =>
-          Effect.logDebug("the cache of vectors cannot be written").pipe(Effect.annotateLogs({ reason })),
-        ),
-      )
+          }),
+        )
+        .pipe(
+          Effect.catchAll(({ reason }) =>
+            Effect.logDebug("the cache of vectors cannot be written").pipe(Effect.annotateLogs({ reason })),
+          ),
+        )
 
     const embed = (texts: ReadonlyMap<string, string>): Effect.Effect<Vectors, EmbeddingError> =>
       Effect.flatMap(embedder.generateEmbeddings([...texts.values()]), (vectors) => {

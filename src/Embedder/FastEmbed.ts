@@ -10,11 +10,14 @@
  *   embedder: FastEmbed.layer({ model: "bge-small-en-v1.5", cacheDir: "/var/cache/embedbox" }),
  * })
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { EmbeddingError } from "../Domain/Errors.js"
 import { type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
+import { bounded } from "../Domain/Runs.js"
 import { Embedder } from "../Embedder.js"
+import * as Messages from "./Messages.js"
 import { type ModelName, models } from "./models.js"
 import * as Processes from "./Processes.js"
 import * as Protocol from "./Protocol.js"
@@ -28,28 +31,6 @@ const specialTokens = 2
 
 /** How much text one message may carry to be cut, in UTF-16 units, unless a single text has more. */
 const splitLength = 1 << 18
-
-/** Consecutive groups of at most `count` items whose sizes add up to `total` at most. */
-const groups = <A>(
-  items: ReadonlyArray<A>,
-  count: number,
-  size: (item: A) => number,
-  total: number,
-): ReadonlyArray<ReadonlyArray<A>> => {
-  const found: Array<Array<A>> = []
-  let last: Array<A> = []
-  let sum = 0
-  for (const item of items) {
-    if (last.length === 0 || last.length >= count || sum + size(item) > total) {
-      last = []
-      sum = 0
-      found.push(last)
-    }
-    last.push(item)
-    sum += size(item)
-  }
-  return found
-}
 
 /** The pieces that a child found; places that do not cover the text are not believed. */
 const believed = (text: string, pieces: ReadonlyArray<Piece>) => {
@@ -73,13 +54,20 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
         Effect.flatMap(processes.embed(texts), (block) => Vectors.unpack(block, texts.length, dimensions))
 
       const generateEmbeddings = (texts: ReadonlyArray<string>) => {
-        // Small enough that every process gets a share of a small request.
-        const share = Math.min(Protocol.maxTexts, Math.ceil(texts.length / processes.size))
-        // No more messages in line than processes: a note of a megabyte must not keep small ones waiting behind it.
-        const messages = groups(texts, share, (text) => text.length, Protocol.maxLength)
-        return Effect.forEach(messages, embed, { concurrency: processes.size }).pipe(
-          Effect.map((vectors) => vectors.flat()),
+        const messages = Messages.share(
+          texts.map(({ length }) => length),
+          processes.size,
         )
+        const found: Array<Float32Array> = []
+        // No more messages in line than processes: a note of a megabyte must not keep small ones waiting behind it.
+        return Effect.forEach(
+          messages,
+          (places) =>
+            Effect.map(embed(places.map((at) => texts[at] ?? "")), (vectors) => {
+              for (const [at, vector] of Arr.zip(places, vectors)) found[at] = vector
+            }),
+          { concurrency: processes.size, discard: true },
+        ).pipe(Effect.as(found))
       }
 
       // A token takes at least one byte.
@@ -92,7 +80,7 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
             surelyFits(passage.title + passage.text) ? [] : [{ ...passage, index }],
           )
           yield* Effect.forEach(
-            groups(long, Protocol.maxTexts, ({ text }) => text.length, splitLength),
+            bounded(long, { most: Protocol.maxTexts, weight: splitLength }, ({ text }) => text.length),
             (group) =>
               Effect.gen(function* () {
                 const pieces = yield* processes.split(group.map(({ text, title }) => ({ text, title })))

@@ -6,7 +6,7 @@
  * it. How long a piece really is, only the model's own tokenizer can tell: each is encoded once more by itself.
  */
 import * as Effect from "effect/Effect"
-import { headingText, type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
+import { embeddedText, headingText, type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
 import * as Markdown from "./Markdown.js"
 import * as Windows from "./Windows.js"
 
@@ -125,7 +125,8 @@ export const pieces = <E, R>(
 ): Effect.Effect<ReadonlyArray<Piece>, E, R> =>
   Effect.gen(function* () {
     const whole = yield* heading(title === "" ? [] : [title], limit, encode)
-    if ((yield* Windows.count(text, limit - whole.length, encode)) <= limit - whole.length) {
+    const together = embeddedText({ heading: whole.text, text })
+    if ((yield* Windows.count(together, limit, encode)) <= limit) {
       return [{ ...wholePiece({ text, title }), heading: whole.text }]
     }
     const found: Array<Piece> = []

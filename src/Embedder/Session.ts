@@ -20,6 +20,7 @@ import * as Grouping from "./Grouping.js"
 import type { Lane } from "./Lanes.js"
 import type { Model } from "./models.js"
 import * as Pieces from "./Pieces.js"
+import { maxTexts } from "./Protocol.js"
 import { mean, normalise } from "./Vectors.js"
 import * as Windows from "./Windows.js"
 
@@ -38,6 +39,9 @@ export interface Session {
 
 /** `[CLS]` before and `[SEP]` after every text. */
 const specialTokens = 2
+
+/** How many texts that were measured are remembered with their tokens: those of two messages. */
+const mostMeasured = 2 * maxTexts
 
 const fault = (fault: EmbeddingError["fault"], reason: string) => (cause: unknown) =>
   new EmbeddingError({
@@ -66,6 +70,7 @@ interface Tokenizer {
   readonly disablePadding: () => void
   readonly disableTruncation: () => void
   readonly encode: (text: string) => Promise<Encoding>
+  readonly encodeBatch: (texts: Array<string>) => Promise<ReadonlyArray<Encoding>>
 }
 
 type Runtime = Pick<typeof Ort, "InferenceSession" | "Tensor">
@@ -74,7 +79,10 @@ const hasMethod = <Name extends string>(value: unknown, name: Name): value is Re
   Predicate.hasProperty(value, name) && typeof value[name] === "function"
 
 const isTokenizer = (value: unknown): value is Tokenizer =>
-  hasMethod(value, "encode") && hasMethod(value, "disablePadding") && hasMethod(value, "disableTruncation")
+  hasMethod(value, "encode") &&
+  hasMethod(value, "encodeBatch") &&
+  hasMethod(value, "disablePadding") &&
+  hasMethod(value, "disableTruncation")
 
 const isRuntime = (value: unknown): value is Runtime =>
   hasMethod(value, "Tensor") &&
@@ -196,20 +204,56 @@ export const load = (options: {
         try: () => tokenizer.encode(text),
         catch: fault("item", "the text cannot be tokenised"),
       })
+    // What was measured last, oldest first: who cuts a text mostly embeds it next.
+    const measured = new Map<string, Encoding>()
+
     // Without a lane: the tokenizer works beside the model, in a thread of its own.
     const starts: Windows.Encode<EmbeddingError, never> = (text) =>
-      Effect.map(encode(text), (encoding) => startsOf(text, encoding))
+      Effect.map(encode(text), (encoding) => {
+        if (encoding.getLength() <= model.window) {
+          measured.set(text, encoding)
+          for (const oldest of measured.keys()) {
+            if (measured.size <= mostMeasured) break
+            measured.delete(oldest)
+          }
+        }
+        return startsOf(text, encoding)
+      })
 
-    /** A text's tokens, the special ones included. Much text is not tokenised whole to learn that it is too much. */
-    const tokensOf = (text: string) =>
+    /** Together, which costs a quarter less than one by one. */
+    const encodeAll = (texts: Array<string>) =>
+      Effect.tryPromise({
+        try: () => tokenizer.encodeBatch(texts),
+        catch: fault("item", "a text cannot be tokenised"),
+      })
+
+    const tooLong = (tokens: number) =>
+      new EmbeddingError({
+        fault: "item",
+        reason: `the text has ${tokens} tokens or more, and the model ${model.name} takes ${model.window}`,
+      })
+
+    /** The tokens of texts, the special ones included. Much text is not tokenised whole to learn that it is too much. */
+    const tokensOf = (texts: ReadonlyArray<string>) =>
       Effect.gen(function* () {
-        const start = text.slice(0, Windows.blockLength)
-        let ids = (yield* encode(start)).getIds()
-        // So few tokens in so much text: white space, or one very long word.
-        if (ids.length <= model.window && start.length < text.length) ids = (yield* encode(text)).getIds()
-        if (ids.length <= model.window) return ids
-        const reason = `the text has ${ids.length} tokens or more, and the model ${model.name} takes ${model.window}`
-        return yield* new EmbeddingError({ fault: "item", reason })
+        const encodings = texts.map((text) => measured.get(text))
+        const unknown = [...texts.keys()].filter((at) => encodings[at] === undefined)
+        const made =
+          unknown.length === 0
+            ? []
+            : yield* encodeAll(unknown.map((at) => texts[at]?.slice(0, Windows.blockLength) ?? ""))
+        for (const [place, at] of unknown.entries()) encodings[at] = made[place]
+        const rows: Array<ReadonlyArray<number>> = []
+        for (const [at, text] of texts.entries()) {
+          let ids = encodings[at]?.getIds() ?? []
+          // So few tokens in so much text: white space, or one very long word.
+          if (ids.length <= model.window && Windows.blockLength < text.length) {
+            ids = (yield* encode(text)).getIds()
+          }
+          if (ids.length > model.window) return yield* tooLong(ids.length)
+          rows.push(ids)
+        }
+        return rows
       })
 
     const run = (rows: ReadonlyArray<ReadonlyArray<number>>, lane: Lane) =>
@@ -252,9 +296,7 @@ export const load = (options: {
     const split = (passage: Passage) => Pieces.pieces(passage, limit, starts)
 
     const embed: Session["embed"] = (texts, lane) =>
-      Effect.flatMap(Effect.forEach(texts, tokensOf, { concurrency: "unbounded" }), (rows) =>
-        embedTokens(rows, lane),
-      )
+      Effect.flatMap(tokensOf(texts), (rows) => embedTokens(rows, lane))
 
     return {
       embed,

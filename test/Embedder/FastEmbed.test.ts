@@ -93,8 +93,10 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
       const others = ["short", "long ".repeat(200), "日本語 and 😀", ""]
       const alone = yield* generateEmbedding(text)
       const among = yield* generateEmbeddings([...others, text, ...others, text])
-      assert.deepStrictEqual(among[4], alone)
-      assert.deepStrictEqual(among[9], alone)
+      // But for the last bit: in a run with others the runtime adds the same numbers up in another order.
+      for (const vector of [among[4], among[9]]) {
+        assert.isBelow(Math.max(...alone.map((value, at) => Math.abs(value - (vector?.[at] ?? 1)))), 1e-6)
+      }
     }),
   )
 

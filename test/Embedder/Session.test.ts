@@ -8,6 +8,7 @@ import { cpSync, readdirSync, renameSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { vi } from "vitest"
+import { embeddedText } from "../../src/Domain/Chunk.js"
 import * as BundledModel from "../../src/Embedder/BundledModel.js"
 import * as Lanes from "../../src/Embedder/Lanes.js"
 import { models } from "../../src/Embedder/models.js"
@@ -31,6 +32,13 @@ const runtime = () => {
   return found.InferenceSession
 }
 
+/** The tokenizer that it uses. */
+const tokenizer = () => {
+  const beside = createRequire(createRequire(import.meta.url).resolve("fastembed"))
+  const found: typeof import("@anush008/tokenizers") = beside("@anush008/tokenizers")
+  return found.Tokenizer.prototype
+}
+
 const { bulk } = Lanes.make()
 
 layer(loaded, { excludeTestServices: true })("Session", (it) => {
@@ -51,6 +59,30 @@ layer(loaded, { excludeTestServices: true })("Session", (it) => {
         [1, 202],
         [1, 2],
       ])
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("tokenises what was measured just now no second time", () =>
+    Effect.gen(function* () {
+      const { embed, split } = yield* Loaded
+      const encodeBatch = vi.spyOn(tokenizer(), "encodeBatch")
+      yield* Effect.addFinalizer(() => Effect.sync(() => encodeBatch.mockRestore()))
+      const passage = { title: "Queues", text: "They keep the newest version of every note." }
+      const [piece] = yield* split(passage)
+      assert(piece !== undefined)
+      const text = embeddedText({ heading: piece.heading, text: passage.text })
+      const [again] = yield* embed([text], bulk)
+      assert.strictEqual(encodeBatch.mock.calls.length, 0)
+      yield* embed([text, "something else"], bulk)
+      assert.deepStrictEqual(encodeBatch.mock.calls, [[["something else"]]])
+      // What is remembered makes room for what comes later, and is the same.
+      yield* Effect.forEach(
+        Array.from({ length: 200 }, (_, at) => `note ${at}`),
+        (other) => split({ title: "", text: other }),
+      )
+      const [anew] = yield* embed([text], bulk)
+      assert.deepStrictEqual(encodeBatch.mock.calls.at(-1), [[text]])
+      assert.deepStrictEqual(anew, again)
     }).pipe(Effect.scoped),
   )
 

@@ -98,7 +98,7 @@ describe("what a host says of its shell", () => {
   it("is not moved by the environment, unless it is handed over; what is said goes before it", async () => {
     vi.stubEnv("EMBEDBOX_BATCH_SIZE", "3")
     onTestFinished(() => void vi.unstubAllEnvs())
-    assert.strictEqual((await loaded({ database: ":memory:" })).batchSize, 8)
+    assert.strictEqual((await loaded({ database: ":memory:" })).batchSize, 32)
     const { batchSize, database } = await loaded({
       database: ":memory:",
       environment: { EMBEDBOX_BATCH_SIZE: "3", EMBEDBOX_DATABASE: "elsewhere" },
