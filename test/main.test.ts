@@ -35,7 +35,9 @@ describe("the daemon", { timeout: 180_000 }, () => {
   it.scopedLive("says on what it works, embeds what others save, and ends with 0 on SIGINT", () =>
     Effect.gen(function* () {
       const { database } = yield* fresh
-      const daemon = yield* start("main.ts", [], { env: { EMBEDBOX_DATABASE: database } })
+      const daemon = yield* start("main.ts", [], {
+        env: { EMBEDBOX_DATABASE: database, EMBEDBOX_BATCHSIZE: "1" },
+      })
       yield* daemon.says("embedbox is ready")
       const ended = yield* Effect.gen(function* () {
         const service = yield* EntityService
@@ -51,6 +53,7 @@ describe("the daemon", { timeout: 180_000 }, () => {
       assert.include(ready, `database=${database}`)
       assert.include(ready, "model=fake")
       assert.include(stderr, "level=WARN")
+      assert.include(stderr, "did you mean EMBEDBOX_BATCH_SIZE?")
       assert.match(stderr, /message=stopped\s*$/)
     }),
   )
@@ -105,7 +108,7 @@ describe("the daemon", { timeout: 180_000 }, () => {
       assert.strictEqual(stdout, "")
       assert.strictEqual(
         stderr,
-        'embedbox: EMBEDBOX_BATCH_SIZE is "0": it must be a whole number from 1 to 1000 (default: 8)\n',
+        'embedbox: EMBEDBOX_BATCH_SIZE is "0": it must be a whole number from 1 to 1000 (default: 32)\n',
       )
     }),
   )

@@ -50,7 +50,11 @@ export interface Effective {
 /** What all settings are in this run. */
 export class SettingsTag extends Context.Tag("embedbox/Cli/Settings")<
   SettingsTag,
-  Effect.Effect<ReadonlyArray<Effective>, BadSettings>
+  {
+    readonly effective: Effect.Effect<ReadonlyArray<Effective>, BadSettings>
+    /** Of each variable of the environment that looks like a setting and is none, a sentence. */
+    readonly strangers: Effect.Effect<ReadonlyArray<string>>
+  }
 >() {}
 
 /** Which database and model a command works on. */

@@ -15,7 +15,9 @@ const columns: ReadonlyArray<Table.Column> = [
 export const run = ({ json }: { readonly json: boolean }) =>
   Effect.gen(function* () {
     const screen = yield* Screen
-    const settings = yield* yield* SettingsTag
+    const { effective, strangers } = yield* SettingsTag
+    const settings = yield* effective
+    yield* Effect.forEach(yield* strangers, (sentence) => screen.write(`embedbox: ${sentence}\n`))
     if (json) return yield* Output.print(Output.Settings, { settings })
     yield* Console.log(
       Table.lines(

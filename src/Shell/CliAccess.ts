@@ -52,7 +52,7 @@ export const layer: Layer.Layer<Access> = Layer.succeed(Access, {
           .effective(asked, fallbacks)
           .pipe(Effect.withConfigProvider(environment), Effect.mapError(toBadSettings))
         return Layer.merge(
-          Layer.succeed(SettingsTag, effective),
+          Layer.succeed(SettingsTag, { effective, strangers: module.strangers }),
           Layer.catchAll(module.layer(asked), (error) => Layer.fail(toBadSettings(error))),
         )
       }),

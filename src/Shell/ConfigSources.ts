@@ -16,6 +16,7 @@ import type { Asked, Effective } from "../Cli/Access.js"
 import { reasonOf } from "../Domain/FileTrouble.js"
 import { type Fallbacks, InvalidSettings, load, problemOf, settings, userFolder } from "./Config.js"
 import type { Setting } from "./Config/Setting.js"
+import * as Strangers from "./Config/Strangers.js"
 import * as Values from "./Values.js"
 
 /** A setting, and who says what it is: `default`, `environment`, a flag or a file. */
@@ -127,6 +128,15 @@ const ofEnvironment = Effect.gen(function* () {
   const source: Source = { name: "environment", texts }
   return source
 })
+
+/** What the environment says that nobody heeds, in a sentence each. */
+export const strangers: Effect.Effect<ReadonlyArray<string>> = Effect.sync(() =>
+  Strangers.strangers(
+    // @effect-diagnostics-next-line processEnv:off
+    Object.keys(process.env),
+    Array.from(known.values(), ({ variable }) => variable),
+  ),
+)
 
 const ofFlags = (flags: ReadonlyArray<readonly [name: string, text: string]>) =>
   Effect.gen(function* () {

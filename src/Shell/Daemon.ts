@@ -40,6 +40,7 @@ const life = (settings: Config.Settings): Effect.Effect<never, StorageError | Co
   Effect.gen(function* () {
     // Interfaces come up last and go first: whoever asks finds the services there.
     yield* Layer.build(Layer.provideMerge(yield* Interfaces.layer(settings), Shell.layerWith(settings)))
+    yield* Effect.forEach(yield* ConfigSources.strangers, (sentence) => Effect.logWarning(sentence))
     yield* Effect.logInfo("embedbox is ready").pipe(Effect.annotateLogs(told(settings)))
     // Added last, so it is the first thing to happen at the end.
     yield* Effect.addFinalizer(() => Effect.logInfo("stopping"))

@@ -33,6 +33,22 @@ const settingsOf = (stdout: string) =>
 
 // Each of these starts processes, on machines that do other things too.
 describe("settings", { timeout: 120_000 }, () => {
+  it.scoped("tells of variables that look like settings and are none", () =>
+    Effect.gen(function* () {
+      const { embedbox } = yield* place
+      const { code, stderr, stdout } = yield* embedbox(["config", "--json"], {
+        env: { EMBEDBOX_BATCHSIZE: "7", EMBEDBOX_COFFEE: "black" },
+      })
+      assert.strictEqual(code, 0)
+      assert.include(
+        stderr,
+        "embedbox: EMBEDBOX_BATCHSIZE is no setting and is not heeded: did you mean EMBEDBOX_BATCH_SIZE?\n",
+      )
+      assert.include(stderr, "embedbox: EMBEDBOX_COFFEE is no setting and is not heeded\n")
+      assert.deepStrictEqual((yield* settingsOf(stdout)).get("batchSize"), { value: "32", source: "default" })
+    }),
+  )
+
   it.scoped("come from flags, the environment, the folder's file and the user's, in this order", () =>
     Effect.gen(function* () {
       const { embedbox, env, folder, user, write } = yield* place
