@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import * as TestContext from "effect/TestContext"
@@ -18,6 +19,7 @@ import * as Edge from "../Shell/Promise/Edge.js"
 import type { AnyEntityType } from "../Shell/Promise/EntityTypes.js"
 import type * as Interfaces from "../Shell/Promise/Interfaces.js"
 import { flawsOf } from "../Shell/Promise/Settings.js"
+import * as Arguments from "./Arguments.js"
 import * as Testing from "./TestShell.js"
 
 /** What a test may want otherwise. */
@@ -118,7 +120,14 @@ const layerOf = (options: TestShellOptions, settings: Config.Settings) => {
 }
 
 const settingsOf = (options: TestShellOptions): Effect.Effect<Config.Settings, Config.InvalidSettings> => {
-  const problems = flawsOf(options, known)
+  const unknown = flawsOf(options, known)
+  const problems =
+    unknown.length > 0
+      ? unknown
+      : Either.match(Arguments.ofShell(options), {
+          onLeft: ({ field, reason }) => [`${field} ${reason}`],
+          onRight: () => [],
+        })
   if (problems.length > 0) return new Config.InvalidSettings({ problems })
   const { database, maxWaiting } = options
   return Testing.settingsOf({
@@ -149,20 +158,41 @@ export const createTestShell = async (options: TestShellOptions = {}): Promise<T
   const test: TestShell = {
     ...shell,
     drain: async (atMostMs) => {
+      Edge.get(Arguments.ofDrain({ atMostMs }))
       await shell.start()
       await edge(() => Testing.drain(atMostMs))
     },
-    advance: (milliseconds) => edge(() => Testing.advance(milliseconds)),
+    advance: (milliseconds) =>
+      edge(() =>
+        Effect.flatMap(Arguments.ofAdvance({ milliseconds }), (said) => Testing.advance(said.milliseconds)),
+      ),
     embedder: {
-      failNext: (failing, given) => edge(() => fake.failNext(errorOf(failing, given), given?.times)),
-      failWhen: (matches, failing, given) => edge(() => fake.failWhen(matches, errorOf(failing, given))),
-      hangWhen: (matches) => edge(() => fake.hangWhen(matches)),
+      failNext: (failing, options) =>
+        edge(() =>
+          Effect.flatMap(Arguments.ofFailNext({ failing, options }), (said) =>
+            fake.failNext(errorOf(said.failing, said.options), said.options?.times),
+          ),
+        ),
+      failWhen: (matches, failing, options) =>
+        edge(() =>
+          Effect.flatMap(Arguments.ofFailWhen({ matches, failing, options }), (said) =>
+            fake.failWhen(said.matches, errorOf(said.failing, said.options)),
+          ),
+        ),
+      hangWhen: (matches) =>
+        edge(() => Effect.flatMap(Arguments.ofHangWhen({ matches }), (said) => fake.hangWhen(said.matches))),
       hold: () => edge(() => fake.hold),
       release: () => edge(() => fake.release),
       reset: () => edge(() => fake.reset),
       embedded: () => edge(() => Effect.map(fake.counters, ({ embedded }) => embedded)),
     },
-    abandon: (n) => edge(() => Effect.map(Testing.abandon(n), (jobs) => jobs.map(({ jobId }) => jobId))),
+    abandon: (n) =>
+      edge(() =>
+        Effect.map(
+          Effect.flatMap(Arguments.ofAbandon({ n }), (said) => Testing.abandon(said.n)),
+          (jobs) => jobs.map(({ jobId }) => jobId),
+        ),
+      ),
     // What hangs is waited for in the shell's own time, which nobody else would let pass.
     stop: async () => {
       const stopped = shell.stop()
