@@ -144,13 +144,13 @@ describe("createEntities", () => {
       Effect.gen(function* () {
         const service = yield* EntityService
         const before = yield* commits
-        yield* service.createEntities(names(250).map((id) => ({ id, content: id })))
+        yield* service.createEntities(names(4 * 64 + 1).map((id) => ({ id, content: id })))
         const between = yield* commits
         expect(between - before).toBe(5)
         const long = "x".repeat(400 * 1024)
         yield* service.createEntities(names(6).map((id) => ({ id: `long-${id}`, content: `${id} ${long}` })))
         expect((yield* commits) - between).toBe(6)
-        expect((yield* service.listEntities({ limit: 1000 })).length).toBe(256)
+        expect((yield* service.listEntities({ limit: 1000 })).length).toBe(4 * 64 + 7)
       }),
     ),
   )

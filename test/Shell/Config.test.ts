@@ -24,7 +24,7 @@ describe("Config", () => {
       assert.strictEqual(settings.database, `${homedir()}/.local/share/embedbox/embedbox.sqlite`)
       assert.strictEqual(settings.cacheDir, `${homedir()}/.cache/embedbox`)
       assert.strictEqual(settings.model, "all-MiniLM-L6-v2")
-      assert.strictEqual(settings.batchSize, 8)
+      assert.strictEqual(settings.batchSize, 32)
       assert.strictEqual(Duration.toMillis(settings.pollInterval), 100)
       assert.strictEqual(Duration.toMillis(settings.maxProcessingTime), 300_000)
       assert.strictEqual(Duration.toMillis(settings.cleanupInterval), 3_600_000)
