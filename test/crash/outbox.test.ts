@@ -6,12 +6,12 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { EntityService } from "../../src/EntityService.js"
-import { embedAll } from "../EntityService/fixtures.js"
 import { checkInvariants } from "../invariants.js"
 import { temporaryFolder } from "../support.js"
 import { systemOf } from "../support/models.js"
 import * as Random from "../support/Random.js"
 import * as Children from "./Children.js"
+import { embedAll } from "./Embedding.js"
 
 const seed = Number(process.env["EMBEDBOX_CRASH_SEED"] ?? process.hrtime.bigint() % 1_000_000n)
 const rounds = 5

@@ -8,12 +8,12 @@ import { fromBytes } from "../../src/Domain/Vector.js"
 import { vectorOf } from "../../src/Embedder/Fake.js"
 import { EntityService } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
-import { embedAll } from "../EntityService/fixtures.js"
 import { checkInvariants } from "../invariants.js"
 import { idsOf, search, store } from "../Search/fixtures.js"
 import { temporaryFolder } from "../support.js"
 import { seeds, systemOf } from "../support/models.js"
 import * as Children from "./Children.js"
+import { embedAll } from "./Embedding.js"
 import * as Random from "../support/Random.js"
 
 const seed = Number(process.env["EMBEDBOX_CRASH_SEED"] ?? process.hrtime.bigint() % 1_000_000n)
