@@ -77,10 +77,10 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
           Step.gen(function* () {
             for (const [hash, vector] of made) {
               yield* statement`INSERT OR REPLACE INTO embedding_cache (fingerprint, input_hash, vector)
-            VALUES (${fingerprint}, ${hash}, ${Vector.toBytes(vector)})`
+                VALUES (${fingerprint}, ${hash}, ${Vector.toBytes(vector)})`
             }
             yield* statement`DELETE FROM embedding_cache
-          WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
+              WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
           }),
         )
         .pipe(

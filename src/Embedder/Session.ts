@@ -210,7 +210,8 @@ export const load = (options: {
     // Without a lane: the tokenizer works beside the model, in a thread of its own.
     const starts: Windows.Encode<EmbeddingError, never> = (text) =>
       Effect.map(encode(text), (encoding) => {
-        if (encoding.getLength() <= model.window) {
+        // What is too long is not embedded as it is; what is long and yet few tokens would fill the memory.
+        if (encoding.getLength() <= model.window && text.length <= Windows.blockLength) {
           measured.set(text, encoding)
           for (const oldest of measured.keys()) {
             if (measured.size <= mostMeasured) break

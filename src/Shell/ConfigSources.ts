@@ -132,6 +132,7 @@ const ofEnvironment = Effect.gen(function* () {
 /** What the environment says that nobody heeds, in a sentence each. */
 export const strangers: Effect.Effect<ReadonlyArray<string>> = Effect.sync(() =>
   Strangers.strangers(
+    // A ConfigProvider answers for names that it is asked for, and these are the others.
     // @effect-diagnostics-next-line processEnv:off
     Object.keys(process.env),
     Array.from(known.values(), ({ variable }) => variable),
