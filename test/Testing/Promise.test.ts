@@ -92,32 +92,34 @@ describe("a shell of promises for tests", () => {
   it("refuses what no test can mean, by its name", async () => {
     const shell = await shellWith()
     const { embedder } = shell
-    const of = <A>(value: unknown): A => JSON.parse(JSON.stringify(value))
-    const slips: ReadonlyArray<readonly [field: string, call: () => Promise<unknown>]> = [
-      ["failing", () => embedder.failNext(of("providr"))],
-      ["failing", () => embedder.failNext(of(null))],
-      ["times", () => embedder.failNext("item", { times: 0 })],
-      ["reason", () => embedder.failNext("item", of({ reason: 5 }))],
-      ["retryAfter", () => embedder.failNext("provider", of({ retryAfter: 5 }))],
-      ["times", () => embedder.failWhen(() => true, "item", of({ times: 2 }))],
-      ["matches", () => embedder.failWhen(of("poison"), "item")],
-      ["matches", () => embedder.hangWhen(of({}))],
-      ["atMostMs", () => shell.drain(-1)],
-      ["milliseconds", () => shell.advance(of("5s"))],
-      ["n", () => shell.abandon(0.5)],
+    const always = () => true
+    const slips: ReadonlyArray<
+      readonly [field: string, target: object, method: string, given: ReadonlyArray<unknown>]
+    > = [
+      ["failing", embedder, "failNext", ["providr"]],
+      ["failing", embedder, "failNext", [null]],
+      ["times", embedder, "failNext", ["item", { times: 0 }]],
+      ["reason", embedder, "failNext", ["item", { reason: 5 }]],
+      ["retryAfter", embedder, "failNext", ["provider", { retryAfter: 5 }]],
+      ["times", embedder, "failWhen", [always, "item", { times: 2 }]],
+      ["matches", embedder, "failWhen", ["poison", "item"]],
+      ["matches", embedder, "hangWhen", [{}]],
+      ["atMostMs", shell, "drain", [-1]],
+      ["milliseconds", shell, "advance", ["5s"]],
+      ["n", shell, "abandon", [0.5]],
     ]
-    for (const [field, call] of slips) {
-      const error = await rejection(call())
+    for (const [field, target, method, given] of slips) {
+      const error = await rejection(Reflect.apply(Reflect.get(target, method), target, given))
       assert.deepPropertyVal(error, "code", "INVALID_ENTITY", field)
       assert.propertyVal(error, "field", field)
     }
-    const problem = async (options: TestShellOptions) => {
-      const error = await rejection(createTestShell(options))
+    const problem = async (options: object) => {
+      const error = await rejection(Reflect.apply(createTestShell, undefined, [options]))
       assert.propertyVal(error, "code", "INVALID_SETTINGS")
       return String(error)
     }
     assert.include(await problem({ windowLength: -1 }), "windowLength must be a whole number, 1 or more")
-    assert.include(await problem(of({ database: 5 })), "database must be a text")
+    assert.include(await problem({ database: 5 }), "database must be a text")
     assert.include(await problem({ dimensions: 0 }), "dimensions must be a whole number from 1 to 65536")
   })
 })
