@@ -109,10 +109,10 @@ export interface Queue<A> {
   readonly highestGeneration: Step.Step<number, StorageError>
 
   readonly dequeue: Effect.Effect<Option.Option<Claim<A>>, StorageError>
-  /** Claims up to `n` jobs, or one suspect and nothing beside it. `suspects: false` leaves those in their lane. */
+  /** Claims up to `n` jobs, or one suspect and nothing beside it. */
   readonly dequeueBatch: (
     n: number,
-    options?: { readonly suspects?: boolean | undefined },
+    options?: Claiming.DequeueOptions,
   ) => Effect.Effect<ReadonlyArray<Claim<A>>, StorageError>
   /** Ends the job and lets go of its content. Call it first in the transaction that stores the result. */
   readonly complete: (

@@ -215,7 +215,7 @@ export const make = (
         return { again: false, nextDue: ahead.nextDue }
       const taken = yield* Effect.uninterruptible(
         Effect.tap(
-          queue.dequeueBatch(probing ? 1 : free * settings.batchSize, { suspects: busy === 0 }),
+          queue.dequeueBatch(probing ? 1 : free * settings.batchSize, { suspects: busy === 0, ahead }),
           take,
         ),
       )

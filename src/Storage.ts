@@ -51,6 +51,16 @@ export interface StatementBuilder {
   readonly literal: (sql: string) => SqlStatement.Fragment
 }
 
+/** How a transaction ends. */
+export interface TransactOptions {
+  /**
+   * `false`: the commit is seen by everybody and outlives this process, but is not flushed to the disk: loss of power may
+   * take it back, with all that came after it and nothing that came before. For what is worth nothing after that. Over a
+   * host's own client, or as a part of another transaction, it ends as that does. Default true.
+   */
+  readonly flush?: boolean | undefined
+}
+
 /** The database. */
 export class Storage extends Context.Tag("embedbox/Storage")<
   Storage,
@@ -95,7 +105,7 @@ export class Storage extends Context.Tag("embedbox/Storage")<
      * (which costs more than its statements do): where it fails there, the whole transaction can only be rolled back.
      * Within another step it is just its statements.
      */
-    readonly transact: <A>(step: Step<A, StepError>) => Step<A, StorageError>
+    readonly transact: <A>(step: Step<A, StepError>, options?: TransactOptions) => Step<A, StorageError>
 
     /** `read` for a step that only reads: no transaction, each statement sees its own snapshot. */
     readonly query: <A>(step: Step<A, StepError>) => Step<A, StorageError>

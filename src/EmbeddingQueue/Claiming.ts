@@ -1,7 +1,9 @@
 /**
  * Who may take a job, and for how long. Looking comes before taking: a claim needs the write lock, a look does
  * not, so an idle worker costs readers and writers nothing. Jobs that are due are taken in the order of the index,
- * suspects one at a time with nothing beside them, and a box that cannot be read is ended, not stumbled over.
+ * suspects one at a time with nothing beside them, and a box that cannot be read is ended, not stumbled over. A claim is
+ * committed and not flushed: the end of this process leaves it to its lease, and after a loss of power, which may take it
+ * back, there is nobody whose claim it was.
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -21,11 +23,23 @@ export interface WorkAhead {
   readonly paused: boolean
   /** Something can be claimed now, as far as the clock tells. */
   readonly ready: boolean
+  /** Some of that was put off, and its time has come. */
+  readonly delayed: boolean
   /** A suspect is due, to be claimed with nothing beside it. */
   readonly suspect: boolean
   /** When the next job of the future is due, in milliseconds since the epoch. */
   readonly nextDue: number | undefined
 }
+
+/** What is claimed. */
+export interface DequeueOptions {
+  /** `false` leaves suspects in their lane. */
+  readonly suspects?: boolean | undefined
+  /** What the caller has learned just now, in the place of another look. */
+  readonly ahead?: WorkAhead | undefined
+}
+
+const unflushed = { flush: false }
 
 /** A job that was claimed and cannot be worked on. */
 interface Unclaimable {
@@ -53,6 +67,7 @@ export const make = <A>(context: {
       return {
         paused: row.paused === 1,
         ready: row.ready === 1 || due(row.nextDelayed),
+        delayed: due(row.nextDelayed),
         suspect: due(row.nextSuspect),
         nextDue: later.length === 0 ? undefined : Math.min(...later),
       }
@@ -88,7 +103,7 @@ export const make = <A>(context: {
   }
 
   const claimSuspect = (stamp: ClaimStamp) =>
-    Effect.flatMap(storage.transact(Rows.lineRows(statements.claimSuspect(stamp))), (rows) =>
+    Effect.flatMap(storage.transact(Rows.lineRows(statements.claimSuspect(stamp)), unflushed), (rows) =>
       toClaims(rows, true),
     )
 
@@ -99,6 +114,7 @@ export const make = <A>(context: {
           if (promote) yield* statements.promote(stamp.now)
           return yield* Rows.lineRows(statements.claimReady(n, stamp))
         }),
+        unflushed,
       )
       // RETURNING gives rows in no particular order.
       const inLine = rows.toSorted(
@@ -107,19 +123,17 @@ export const make = <A>(context: {
       return yield* toClaims(inLine, false)
     })
 
-  const dequeueBatch = (n: number, options: { readonly suspects?: boolean | undefined } = {}) =>
+  const dequeueBatch = (n: number, options: DequeueOptions = {}) =>
     Effect.gen(function* () {
-      const row = yield* probe
+      const ahead = options.ahead ?? (yield* workAhead)
       const now = yield* Clock.currentTimeMillis
-      if (row.paused === 1 || n < 1) return []
+      if (ahead.paused || n < 1) return []
       const stamp = { now, leaseUntil: now + leaseMillis, owner }
-      const due = (at: number | null) => at !== null && at <= now
-      if (options.suspects !== false && due(row.nextSuspect)) {
+      if (options.suspects !== false && ahead.suspect) {
         const claims = yield* claimSuspect(stamp)
         if (claims.length > 0) return claims
       }
-      const promote = due(row.nextDelayed)
-      return row.ready === 1 || promote ? yield* claimReady(n, stamp, promote) : []
+      return ahead.ready ? yield* claimReady(n, stamp, ahead.delayed) : []
       // What was claimed must reach the caller: an interruption in between would strand it until its lease ends.
     }).pipe(Effect.uninterruptible)
 

@@ -57,7 +57,10 @@ export const make = <A>(context: {
       if (claims.length === 0) return []
       const now = yield* Clock.currentTimeMillis
       const kept = new Set(
-        yield* storage.write(Rows.tokens(statements.renew(claims, now + leaseMillis, now))),
+        // Not flushed, as a claim is not.
+        yield* storage.transact(Rows.tokens(statements.renew(claims, now + leaseMillis, now)), {
+          flush: false,
+        }),
       )
       return claims.filter(({ token }) => !kept.has(token))
     })

@@ -20,7 +20,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { StorageError } from "../Domain/Errors.js"
-import type { StatementBuilder } from "../Storage.js"
+import type { StatementBuilder, TransactOptions } from "../Storage.js"
 import * as EventLoop from "./EventLoop.js"
 import * as FairLock from "./FairLock.js"
 import * as LeanStatement from "./LeanStatement.js"
@@ -36,7 +36,7 @@ export interface FairClient {
   /** The same without spans that nobody sees. */
   readonly statement: StatementBuilder
   /** A transaction in one go, or a part of the one that is open: then its failure is the failure of all of it. */
-  readonly transact: <A>(step: Step<A, StepError>) => Effect.Effect<A, StepError>
+  readonly transact: <A>(step: Step<A, StepError>, options?: TransactOptions) => Effect.Effect<A, StepError>
   /** Statements in one go without a transaction of their own. */
   readonly query: <A>(step: Step<A, StepError>) => Effect.Effect<A, StepError>
   /** Whether a transaction (or reservation) of this very client is open in this context. */
@@ -237,6 +237,23 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
       return Either.isLeft(begun) ? Exit.fail(begun.left) : endWith(run())
     }
 
+    const unflushed = <A>(run: () => Exit.Exit<A, StepError>): Exit.Exit<A, StepError> => {
+      const eased = connection.flushCommits(false)
+      if (Either.isLeft(eased)) return Exit.fail(eased.left)
+      const exit = inTransaction(run)
+      // What is committed stays so; but nothing more may be acknowledged that is not flushed.
+      Either.mapLeft(connection.flushCommits(true), (error) =>
+        connection.discard(
+          new StorageError({
+            trouble: "Other",
+            reason: `${options.file}: commits could not be made durable again, so nothing more is written: restart`,
+            cause: error,
+          }),
+        ),
+      )
+      return exit
+    }
+
     const withTransaction = <R, E, A>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
       Effect.withFiberRuntime((fiber) =>
         isTraced(fiber)
@@ -277,13 +294,14 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
     const fair: FairClient = {
       sql,
       statement: LeanStatement.make(sql, connectionOf),
-      transact: (step) =>
+      transact: (step, options) =>
         Effect.withFiberRuntime((fiber) => {
           const current = currentTurn(fiber.currentContext)
           if (current !== undefined) {
             return Effect.tapErrorCause(step, (cause) => current[0].giveUp(Cause.squash(cause)))
           }
-          return isTraced(fiber) ? withTransaction(step) : atOnce(step, inTransaction)
+          if (isTraced(fiber)) return withTransaction(step)
+          return atOnce(step, options?.flush === false ? unflushed : inTransaction)
         }),
       query: (step) =>
         Effect.withFiberRuntime((fiber) =>

@@ -112,7 +112,7 @@ const make = (options: SqliteOptions) =>
       readAside: (statement) => replay(aside(statement)).pipe(Traced.span("Storage.readAside")),
       asideWidth: threads?.width ?? 1,
       write: (effect) => replay(client.sql.withTransaction(effect)),
-      transact: (step) => bordered(step, replay(client.transact(step)), file),
+      transact: (step, options) => bordered(step, replay(client.transact(step, options)), file),
       query: (step) => bordered(step, replay(client.ignoringOthers(client.query(step))), file),
       afterCommit: (effect) => hooked(effect, client.afterCommit(effect)),
       dataVersion: Effect.flatMap(replay(client.execute("PRAGMA data_version")), (rows) =>

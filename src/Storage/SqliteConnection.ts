@@ -29,6 +29,8 @@ export interface SafeConnection extends Connection {
     sql: string,
     params: ReadonlyArray<unknown>,
   ) => Either.Either<ReadonlyArray<unknown>, SqlError>
+  /** Whether a commit waits until it is on the disk, as it does from the start. Not inside a transaction. */
+  readonly flushCommits: (flush: boolean) => Either.Either<void, SqlError>
   /**
    * Throws the connection away: from now on every statement fails with `reason`. For the case that not even ROLLBACK
    * worked: what a later statement would be part of is unknown then. It is not opened anew behind the callers' backs,
@@ -197,6 +199,12 @@ const make = (database: Database.Database): Opened => {
         ),
       executeUnprepared: execute,
       executeStream: (sql, params, transform) => Stream.fromIterableEffect(execute(sql, params, transform)),
+      // SQLite carries this pragma out as it prepares it: one that is kept prepared would do nothing.
+      flushCommits: (flush) =>
+        Either.try({
+          try: () => void database.exec(`PRAGMA synchronous = ${flush ? "FULL" : "NORMAL"}`),
+          catch: (cause) => new SqlError({ cause, message: "Failed to set the durability of commits" }),
+        }),
       discard: (reason) => {
         discarded ??= new SqlError({ cause: reason, message: reason.reason })
       },
