@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -210,27 +211,28 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
         { onLeft: Exit.die, onRight: Either.match({ onLeft: Exit.fail, onRight: Exit.succeed }) },
       )
 
-    /** The lock is taken, all is done, and the lock is given back, in one step of the fiber. */
+    /** All is done by the holder of the lock, and the lock given back, in one step of the fiber. */
     const atOnce = <A>(
       step: Step<A, StepError>,
       around: (run: () => Exit.Exit<A, StepError>) => Exit.Exit<A, StepError>,
-    ): Effect.Effect<A, StepError> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.zipRight(
-          enter(restore),
-          Effect.withFiberRuntime<A, StepError>((fiber) => {
-            const hooks: Array<Effect.Effect<void>> = []
-            const runner: Runner = {
-              execute: connection.rows,
-              now: Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis(),
-              afterCommit: (effect) => void hooks.push(effect),
-            }
-            const exit = around(() => performed(step, runner))
-            lock.release()
-            return Exit.isSuccess(exit) && hooks.length > 0 ? Effect.zipRight(runHooks(hooks), exit) : exit
-          }),
-        ),
+      fiber: Fiber.RuntimeFiber<unknown, unknown>,
+    ): Effect.Effect<A, StepError> => {
+      const held = (): Effect.Effect<A, StepError> => {
+        const hooks: Array<Effect.Effect<void>> = []
+        const runner: Runner = {
+          execute: connection.rows,
+          now: Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis(),
+          afterCommit: (effect) => void hooks.push(effect),
+        }
+        const exit = around(() => performed(step, runner))
+        lock.release()
+        return Exit.isSuccess(exit) && hooks.length > 0 ? Effect.zipRight(runHooks(hooks), exit) : exit
+      }
+      // Nearly always the lock is free.
+      return Effect.uninterruptibleMask((restore) =>
+        !loop.isHogged() && lock.tryAcquire() ? held() : Effect.flatMap(enter(restore), held),
       )
+    }
 
     const inTransaction = <A>(run: () => Exit.Exit<A, StepError>): Exit.Exit<A, StepError> => {
       const begun = command("BEGIN IMMEDIATE")
@@ -301,13 +303,13 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
             return Effect.tapErrorCause(step, (cause) => current[0].giveUp(Cause.squash(cause)))
           }
           if (isTraced(fiber)) return withTransaction(step)
-          return atOnce(step, options?.flush === false ? unflushed : inTransaction)
+          return atOnce(step, options?.flush === false ? unflushed : inTransaction, fiber)
         }),
       query: (step) =>
         Effect.withFiberRuntime((fiber) =>
           currentTurn(fiber.currentContext) !== undefined || isTraced(fiber)
             ? step
-            : atOnce(step, (run) => run()),
+            : atOnce(step, (run) => run(), fiber),
         ),
       isInside: (context) => currentTurn(context) !== undefined,
       ignoringOthers: <A, E, R>(effect: Effect.Effect<A, E, R>) =>

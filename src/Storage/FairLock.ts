@@ -18,6 +18,9 @@ export interface FairLock {
    */
   readonly acquire: (restore: Restore) => Effect.Effect<void>
 
+  /** Takes the lock if nobody has it, and says whether it did. */
+  readonly tryAcquire: () => boolean
+
   /** Hands the lock to the longest waiter, if there is one. Only its holder may call this, once. */
   readonly release: () => void
 
@@ -63,13 +66,15 @@ export const make = (): FairLock => {
     })
   }
 
+  const tryAcquire = () => {
+    if (held) return false
+    held = true
+    return true
+  }
+
   return {
-    acquire: (restore) =>
-      Effect.suspend(() => {
-        if (held) return wait(restore)
-        held = true
-        return Effect.void
-      }),
+    tryAcquire,
+    acquire: (restore) => Effect.suspend(() => (tryAcquire() ? Effect.void : wait(restore))),
     release,
     waiting: () => waiters.size,
   }

@@ -6,7 +6,6 @@
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Iterable from "effect/Iterable"
@@ -14,10 +13,12 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Storage } from "../Storage.js"
 
-/** What one caller waits for. */
+/** A caller that waits. */
 interface Waiting<Request, Result, E> {
   readonly request: Request
-  readonly answer: Deferred.Deferred<Result, E>
+  /** Tells the outcome to the caller, or to its interruption. */
+  answer: (exit: Exit.Exit<Result, E>) => void
+  isAnswered: boolean
 }
 
 /** The most requests that are written together: the event loop stands still for as long as that takes. */
@@ -57,19 +58,16 @@ export const make = <Request, Result, E>(
     const writeGroup = (group: ReadonlyArray<Waiting<Request, Result, E>>): Effect.Effect<void> => {
       const requests = group.map(({ request }) => request)
       if (!Arr.isNonEmptyReadonlyArray(requests)) return Effect.void
-      return Effect.flatMap(Effect.exit(write(requests)), (exit) =>
-        group.length > 1 && fallsApart(exit)
-          ? Effect.forEach(group, (one) => writeGroup([one]), { discard: true })
-          : Effect.forEach(
-              group,
-              ({ answer }, at) =>
-                Deferred.done(
-                  answer,
-                  Exit.flatMap(exit, (results) => answerAt(results, at)),
-                ),
-              { discard: true },
-            ),
-      )
+      return Effect.flatMap(Effect.exit(write(requests)), (exit) => {
+        if (group.length > 1 && fallsApart(exit)) {
+          return Effect.forEach(group, (one) => writeGroup([one]), { discard: true })
+        }
+        for (const [at, one] of group.entries()) {
+          one.isAnswered = true
+          one.answer(Exit.flatMap(exit, (results) => answerAt(results, at)))
+        }
+        return Effect.void
+      })
     }
 
     /** Writes those that have waited longest. One step, so that nobody joins between the look and the closing. */
@@ -93,16 +91,15 @@ export const make = <Request, Result, E>(
     ).pipe(Effect.forkScoped)
 
     const join = (request: Request) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function* () {
-          const one = { request, answer: yield* Deferred.make<Result, E>() }
-          line.add(one)
-          yield* bell.open
-          return yield* Effect.onInterrupt(restore(Deferred.await(one.answer)), () =>
-            Effect.suspend(() => (line.delete(one) ? Effect.void : Effect.exit(Deferred.await(one.answer)))),
-          )
-        }),
-      )
+      Effect.async<Result, E>((resume) => {
+        const one: Waiting<Request, Result, E> = { request, answer: resume, isAnswered: false }
+        line.add(one)
+        bell.unsafeOpen()
+        return Effect.async<void>((end) => {
+          if (line.delete(one) || one.isAnswered) end(Effect.void)
+          else one.answer = () => end(Effect.void)
+        })
+      })
 
     const alone = (request: Request) => Effect.flatMap(write([request]), (results) => answerAt(results, 0))
 

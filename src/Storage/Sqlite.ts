@@ -62,10 +62,10 @@ const dataVersionOf = (file: string, rows: ReadonlyArray<unknown>) => {
     : Effect.fail(new StorageError({ trouble: "Other", reason: `${file} did not tell its data version` }))
 }
 
-/** A step that fails as callers know it, run by itself or as part of another. */
-const bordered = <A>(step: Step.Step<A>, alone: Effect.Effect<A, StorageError>, file: string) =>
+/** A step that fails as callers know it, run by itself or as part of another: there, what it is alone is never made. */
+const bordered = <A>(step: Step.Step<A>, alone: () => Effect.Effect<A, StorageError>, file: string) =>
   Step.make(
-    () => alone,
+    alone,
     (runner) => Either.mapLeft(step.perform(runner), (error) => toStorageError(error, file)),
   )
 
@@ -112,8 +112,8 @@ const make = (options: SqliteOptions) =>
       readAside: (statement) => replay(aside(statement)).pipe(Traced.span("Storage.readAside")),
       asideWidth: threads?.width ?? 1,
       write: (effect) => replay(client.sql.withTransaction(effect)),
-      transact: (step, options) => bordered(step, replay(client.transact(step, options)), file),
-      query: (step) => bordered(step, replay(client.ignoringOthers(client.query(step))), file),
+      transact: (step, options) => bordered(step, () => replay(client.transact(step, options)), file),
+      query: (step) => bordered(step, () => replay(client.ignoringOthers(client.query(step))), file),
       afterCommit: (effect) => hooked(effect, client.afterCommit(effect)),
       dataVersion: Effect.flatMap(replay(client.execute("PRAGMA data_version")), (rows) =>
         dataVersionOf(file, rows),
@@ -154,8 +154,8 @@ export const layerClient = (
         readAside: replay,
         asideWidth: 1,
         write: (effect) => replay(PlainClient.withTransaction(sql, effect)),
-        transact: (step) => bordered(step, replay(PlainClient.withTransaction(sql, step)), file),
-        query: (step) => bordered(step, replay(step), file),
+        transact: (step) => bordered(step, () => replay(PlainClient.withTransaction(sql, step)), file),
+        query: (step) => bordered(step, () => replay(step), file),
         afterCommit: (effect) => hooked(effect, PlainClient.afterCommit(effect)),
         dataVersion: Effect.flatMap(replay(sql`PRAGMA data_version`), (rows) => dataVersionOf(file, rows)),
       })

@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
@@ -146,6 +147,27 @@ describe("a group commit", () => {
       expect(yield* Deferred.isDone(interrupted)).toBe(false)
       yield* gate.open
       yield* Deferred.await(interrupted)
+    }),
+  )
+
+  it.scoped("an interruption that comes with the outcome waits for nothing more", () =>
+    Effect.gen(function* () {
+      const callers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+      const join = yield* GroupCommit.make(
+        outside,
+        (requests: ReadonlyArray<string>) =>
+          // The first has its answer, and has not gone on yet, when the second's is looked at.
+          Effect.succeed(
+            Object.defineProperty([...requests], 1, {
+              get: () => (callers[0]?.unsafeInterruptAsFork(FiberId.none), "second"),
+            }),
+          ),
+        () => false,
+      )
+      callers.push(yield* Effect.fork(join("first")), yield* Effect.fork(join("second")))
+      const [first, second] = yield* Effect.forEach(callers, Fiber.await)
+      expect(first !== undefined && Exit.isInterrupted(first)).toBe(true)
+      expect(second).toEqual(Exit.succeed("second"))
     }),
   )
 
