@@ -64,10 +64,7 @@ const dataVersionOf = (file: string, rows: ReadonlyArray<unknown>) => {
 
 /** A step that fails as callers know it, run by itself or as part of another: there, what it is alone is never made. */
 const bordered = <A>(step: Step.Step<A>, alone: () => Effect.Effect<A, StorageError>, file: string) =>
-  Step.make(
-    alone,
-    (runner) => Either.mapLeft(step.perform(runner), (error) => toStorageError(error, file)),
-  )
+  Step.make(alone, (runner) => Either.mapLeft(step.perform(runner), (error) => toStorageError(error, file)))
 
 const hooked = (effect: Effect.Effect<void>, alone: Effect.Effect<void>) =>
   Step.make<void, never>(
