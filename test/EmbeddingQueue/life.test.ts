@@ -85,6 +85,27 @@ describe("entering", () => {
     }).pipe(withQueue),
   )
 
+  it.effect(
+    "a second waiting box of an entity is refused by the database itself, to who does not look first",
+    () =>
+      Effect.gen(function* () {
+        const { sql } = yield* Storage
+        const queue = yield* EmbeddingQueue
+        const { generation } = yield* queue.enqueue(note("a"))
+        const again = sql`INSERT INTO embedding_queue (
+          generation, job_id, entity_type, entity_id, status, lane, line, priority, scheduled_for, max_retries,
+          created_at, updated_at
+        ) SELECT generation + 1, 'another', entity_type, entity_id, status, lane, line, priority, scheduled_for,
+          max_retries, created_at, updated_at
+        FROM embedding_queue WHERE generation = ${generation}`
+        expect(String((yield* Effect.flip(again)).cause)).toContain("UNIQUE constraint failed")
+        expect(yield* queue.getStats).toMatchObject({ pending: 1 })
+        yield* claimOne
+        yield* queue.enqueue(note("a", "newer"))
+        expect(yield* queue.getStats).toMatchObject({ pending: 1, processing: 1 })
+      }).pipe(withQueue),
+  )
+
   it.effect("a write while processing waits as the one successor, until the hand is free", () =>
     Effect.gen(function* () {
       const queue = yield* EmbeddingQueue
