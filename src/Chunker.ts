@@ -41,8 +41,8 @@ export class Chunker extends Context.Tag("embedbox/Chunker")<
       entities: ReadonlyArray<Entity>,
       by?: typeof Embedder.Service,
     ) => Effect.Effect<ReadonlyArray<ReadonlyArray<EmbeddedChunk>>, EmbeddingError>
-    /** Makes the model ready: see `Embedder.prepare`. */
-    readonly prepare: Effect.Effect<void, EmbeddingError>
+    /** Makes the model ready (see `Embedder.prepare`) by which `embed` would go, and answers it. */
+    readonly prepare: Effect.Effect<typeof Embedder.Service, EmbeddingError>
   }
 >() {}
 
@@ -106,7 +106,7 @@ export const make = Effect.gen(function* () {
     inputHash: (entity) => passageHash(passageOf(entity)),
     chunk: (entities) => Effect.flatMap(active, (embedder) => cut(embedder, entities)),
     embed,
-    prepare: Effect.flatMap(active, (embedder) => embedder.prepare ?? Effect.void),
+    prepare: Effect.tap(active, (embedder) => embedder.prepare ?? Effect.void),
   })
 })
 

@@ -1,10 +1,11 @@
 /**
  * How near embedding comes to what the machine can do: `npm run bench:embed [-- --texts 1000 --rounds 3 --json]`. One
  * corpus and one model, in turns: Embedbox's pipeline from create to stored, its `Embedder` alone, a bare onnxruntime
- * session that is fed ready-made runs in the grouping that is best for it, in as many processes and threads; and, with
- * the same weights in the graph that an exporter would write, `fastembed` as it comes (32 bits, padding to 512) and
- * `@huggingface/transformers`. The pipeline is measured once by itself, and once while questions are asked and the event
- * loop is watched.
+ * session that is fed ready-made runs in the grouping that is best for it, in as many processes and threads; what is left
+ * of a pipeline when all that is ours is taken away, which is the most that any could reach on these cores; and, with
+ * the same weights in the graph that an exporter would write, the bare session, `fastembed` as it comes (32 bits, padding
+ * to 512) and `@huggingface/transformers`. The pipeline is measured once by itself, and once while questions are asked
+ * and the event loop is watched.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
@@ -25,6 +26,7 @@ import type { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import * as Shell from "../../src/Shell.js"
 import * as Config from "../../src/Shell/Config.js"
+import * as BarePipeline from "./embed/barePipeline.js"
 import * as Corpus from "./embed/corpus.js"
 import * as Folders from "./embed/folders.js"
 import * as Rival from "./embed/rival.js"
@@ -146,6 +148,13 @@ const program = Effect.gen(function* () {
 
   const model = Path.join(ours, models[name].graph)
   const session = yield* Rival.open({ kind: "session", model, processes, threads })
+  const texts = yield* Rival.open({ kind: "texts", model, processes, threads })
+  const plain = yield* Rival.open({
+    kind: "session",
+    model: Path.join(exported, "onnx", name.endsWith("float32") ? "model.onnx" : "model_quantized.onnx"),
+    processes,
+    threads,
+  })
   const peak = yield* Rival.open({
     kind: "peak",
     model: Path.join(exported, "peak.onnx"),
@@ -158,15 +167,15 @@ const program = Effect.gen(function* () {
     Rival.open({ kind, model: exported, processes: 1, threads }),
   )
 
-  const perSecond = (texts: number, ms: number) => (texts / ms) * 1000
+  const perSecond = (many: number, ms: number) => (many / ms) * 1000
   /** The processes get every so many-th run, sorted by length, so that none is left with the long ones. */
-  const bare = (grouping: Grouping.Bounds) =>
+  const bare = (grouping: Grouping.Bounds, rival = session) =>
     Effect.gen(function* () {
       const runs = Grouping.byLength(
         ids.map(({ length }) => length),
         grouping,
       ).map((group) => group.map((at) => ids[at] ?? []))
-      const { ms } = yield* session.race((process) => ({
+      const { ms } = yield* rival.race((process) => ({
         runs: runs.filter((_, at) => at % processes === process),
       }))
       return perSecond(corpus.length, ms)
@@ -176,7 +185,7 @@ const program = Effect.gen(function* () {
 
   // What is measured first would pay for what is loaded and compiled late.
   yield* embedder.generateEmbeddings(corpus)
-  const tried = yield* Effect.forEach(groupings, bare)
+  const tried = yield* Effect.forEach(groupings, (grouping) => bare(grouping))
   const best = groupings[tried.indexOf(Math.max(...tried))] ?? alone
   say(
     `bare session, texts/s: ${tried.map(round).join(", ")} alone, to ${Grouping.bounds.enough} and to 256 tokens`,
@@ -195,6 +204,9 @@ const program = Effect.gen(function* () {
     const piped = yield* pipeline(corpus, before, Path.join(folder, `${turn}.sqlite`), settings)
     note("pipeline", perSecond(corpus.length, piped))
     note("session", yield* bare(best))
+    const barePiped = yield* BarePipeline.run(corpus, Path.join(folder, `${turn}-bare.sqlite`), texts)
+    note("barePipeline", perSecond(corpus.length, barePiped))
+    note("sessionExported", yield* bare(best, plain))
     const asked = yield* watched(corpus, Path.join(folder, `${turn}-watched.sqlite`), settings)
     note("pipelineWatched", perSecond(corpus.length, asked.ms))
     note("loopP99", asked.loopP99)
@@ -220,6 +232,8 @@ const program = Effect.gen(function* () {
     )
   say(`  ${"texts per second".padEnd(44)}${"".padStart(8)}${"share".padStart(8)}`)
   row("bare session, ideal runs", "session")
+  row("bare session, the graph as exported", "sessionExported")
+  row("bare pipeline, nothing of ours", "barePipeline")
   row("Embedder", "service")
   row("pipeline, create to stored", "pipeline")
   row("pipeline, watched and with questions", "pipelineWatched")
@@ -244,6 +258,8 @@ const program = Effect.gen(function* () {
     ratios: {
       serviceToSession: round(typical("service") / typical("session")),
       pipelineToSession: round(typical("pipeline") / typical("session")),
+      pipelineToBarePipeline: round(typical("pipeline") / typical("barePipeline")),
+      barePipelineToSession: round(typical("barePipeline") / typical("session")),
       pipelineToFastembed: round(typical("pipeline") / typical("fastembed")),
       pipelineToTransformers: round(typical("pipeline") / transformersBest),
       sessionToPeak: round(giga / typical("peak")),

@@ -82,6 +82,8 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
             yield* statement`DELETE FROM embedding_cache
               WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
           }),
+          // What loss of power takes from a cache is made again.
+          { flush: false },
         )
         .pipe(
           Effect.catchAll(({ reason }) =>

@@ -61,16 +61,22 @@ export const make = (
     const embed = (
       claims: Claims,
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<EmbeddedChunk>>, EmbeddingError> =>
-      chunker.embed(claims.map((claim) => claim.content)).pipe(
-        Effect.timeoutFail({
-          duration: settings.maxProcessingTime,
-          onTimeout: () =>
-            new EmbeddingError({
-              fault: "item",
-              reason: `embedding took longer than ${within}`,
-            }),
-        }),
-        (embedding) => Effect.zipRight(prepare, embedding),
+      Effect.flatMap(prepare, (model) =>
+        Effect.timeoutFail(
+          chunker.embed(
+            claims.map((claim) => claim.content),
+            model,
+          ),
+          {
+            duration: settings.maxProcessingTime,
+            onTimeout: () =>
+              new EmbeddingError({
+                fault: "item",
+                reason: `embedding took longer than ${within}`,
+              }),
+          },
+        ),
+      ).pipe(
         // A defect in an embedder is somebody's bug; the job it met pays, so that it cannot loop for ever.
         Effect.catchAllDefect((defect) =>
           Effect.fail(

@@ -5,9 +5,11 @@
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as ort from "onnxruntime-node"
+import * as Grouping from "../../../src/Embedder/Grouping.js"
+import * as Tokens from "./tokens.js"
 
 /** What a contender is. */
-export type Kind = "session" | "fastembed" | "transformers-fp32" | "transformers-q8" | "peak"
+export type Kind = "session" | "texts" | "fastembed" | "transformers-fp32" | "transformers-q8" | "peak"
 
 /** Work: token ids in runs for the bare session, texts for the others, repetitions for the peak. */
 export interface Work {
@@ -15,6 +17,15 @@ export interface Work {
   readonly texts?: ReadonlyArray<string>
   readonly repeat?: number
 }
+
+/** What a round answers. */
+export interface Answer {
+  readonly rss: number
+  /** Of the bare session that is given texts: their vectors, one after the other. */
+  readonly vectors?: Float32Array
+}
+
+type Run = () => Promise<Float32Array | void>
 
 const [kind = "", model = "", threads = "1"] = process.argv.slice(2)
 
@@ -46,6 +57,33 @@ const session = async () => {
       for (const feed of feeds) await loaded.run(feed)
     }
   }
+}
+
+/** The bare session of a pipeline: it tokenises what it is given, in runs as ours are, and answers the vectors. */
+const texts = async () => {
+  const loaded = await ort.InferenceSession.create(model, single)
+  const encode = await Tokens.encoder()
+  return async ({ texts = [] }: Work) =>
+    async () => {
+      const ids = await encode([...texts])
+      const vectors = new Float32Array(texts.length * Tokens.dimensions)
+      for (const group of Grouping.byLength(ids.map(({ length }) => length))) {
+        const rows = group.map((at) => ids[at] ?? [])
+        const { last_hidden_state: states } = await loaded.run({
+          input_ids: tensor(rows, BigInt),
+          attention_mask: tensor(rows, () => 1n),
+          token_type_ids: tensor(rows, () => 0n),
+        })
+        const data = states?.data
+        if (!(data instanceof Float32Array)) throw new Error("no vectors came")
+        const positions = states?.dims[1] ?? 1
+        for (const [row, at] of group.entries()) {
+          const from = row * positions * Tokens.dimensions
+          vectors.set(data.subarray(from, from + Tokens.dimensions), at * Tokens.dimensions)
+        }
+      }
+      return vectors
+    }
 }
 
 const fastembed = async () => {
@@ -86,8 +124,9 @@ const peak = async () => {
     }
 }
 
-const contenders: { readonly [K in Kind]: () => Promise<(work: Work) => Promise<() => Promise<void>>> } = {
+const contenders: { readonly [K in Kind]: () => Promise<(work: Work) => Promise<Run>> } = {
   session,
+  texts,
   fastembed,
   "transformers-fp32": () => transformers("fp32"),
   "transformers-q8": () => transformers("q8"),
@@ -100,11 +139,12 @@ if (process.send !== undefined && isKind(kind)) {
   // As our own processes do, so that a busy machine treats all alike.
   Os.setPriority(Os.constants.priority.PRIORITY_BELOW_NORMAL)
   const prepare = await contenders[kind]()
-  let run = async () => {}
+  let run: Run = async () => {}
   const answer = async ({ work }: { readonly work?: Work }) => {
     if (work === undefined) {
-      await run()
-      process.send?.({ rss: process.memoryUsage().rss })
+      const vectors = await run()
+      const { rss } = process.memoryUsage()
+      process.send?.(vectors === undefined ? { rss } : { rss, vectors })
     } else {
       run = await prepare(work)
       process.send?.("ready")

@@ -1,9 +1,10 @@
 /** A contender as the bench sees it: processes that are loaded once and raced as often as wanted. */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import { fork } from "node:child_process"
 import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
-import type { Kind, Work } from "./contender.js"
+import type { Answer, Kind, Work } from "./contender.js"
 
 /** Compiled as this file is, or by tsx as this file is. */
 const isSource = import.meta.url.endsWith(".ts")
@@ -48,7 +49,7 @@ export const open = (options: {
           concurrency: "unbounded",
         })
         const start = performance.now()
-        const answers = yield* Effect.forEach(children, (child) => ask<{ readonly rss: number }>(child, {}), {
+        const answers = yield* Effect.forEach(children, (child) => ask<Answer>(child, {}), {
           concurrency: "unbounded",
         })
         return {
@@ -56,5 +57,13 @@ export const open = (options: {
           rss: answers.reduce((sum, { rss }) => sum + rss, 0),
         }
       })
-    return { race, processes }
+    /** Has one process do its work alone. */
+    const single = (process: number, work: Work) =>
+      Effect.gen(function* () {
+        const child = yield* Arr.get(children, process)
+        yield* ask<string>(child, { work })
+        return yield* ask<Answer>(child, {})
+      })
+
+    return { race, single, processes }
   })

