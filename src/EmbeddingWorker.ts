@@ -207,12 +207,13 @@ export const make = (
       // A probe and a suspect go alone.
       if (busy > 0 && (probing || held.some((claim) => claim.suspect)))
         return { again: false, nextDue: undefined }
-      const ahead = yield* queue.workAhead
       const free = concurrency - busy
+      // The next free hand rings the bell.
+      if (free < 1) return { again: false, nextDue: undefined }
+      const ahead = yield* queue.workAhead
       // Nothing new is taken while a suspect waits for empty hands.
       const blocked = ahead.paused || (ahead.suspect && busy > 0)
-      if (blocked || free < 1 || (!ahead.ready && !ahead.suspect))
-        return { again: false, nextDue: ahead.nextDue }
+      if (blocked || (!ahead.ready && !ahead.suspect)) return { again: false, nextDue: ahead.nextDue }
       const taken = yield* Effect.uninterruptible(
         Effect.tap(
           queue.dequeueBatch(probing ? 1 : free * settings.batchSize, { suspects: busy === 0, ahead }),

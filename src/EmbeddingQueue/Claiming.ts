@@ -12,7 +12,7 @@ import * as Either from "effect/Either"
 import type { ParseError } from "effect/ParseResult"
 import type { StorageError } from "../Domain/Errors.js"
 import type { Claim } from "../Domain/Job.js"
-import type { Storage } from "../Storage.js"
+import type { Statement, Storage } from "../Storage.js"
 import * as Step from "../Storage/Step.js"
 import * as Rows from "./Rows.js"
 import type { ClaimStamp, Statements } from "./Statements.js"
@@ -102,8 +102,18 @@ export const make = <A>(context: {
     return Effect.as(Effect.forEach(unclaimable, giveUp, { discard: true }), claims)
   }
 
+  /** Claims what was picked, in that order. */
+  const claimed = (picked: Statement, stamp: ClaimStamp) =>
+    Step.gen(function* () {
+      const rows: Array<Rows.LineRow> = []
+      for (const generation of yield* Rows.generations(picked)) {
+        rows.push(...(yield* Rows.lineRows(statements.claim(generation, stamp))))
+      }
+      return rows
+    })
+
   const claimSuspect = (stamp: ClaimStamp) =>
-    Effect.flatMap(storage.transact(Rows.lineRows(statements.claimSuspect(stamp)), unflushed), (rows) =>
+    Effect.flatMap(storage.transact(claimed(statements.suspect(stamp.now), stamp), unflushed), (rows) =>
       toClaims(rows, true),
     )
 
@@ -112,15 +122,11 @@ export const make = <A>(context: {
       const rows = yield* storage.transact(
         Step.gen(function* () {
           if (promote) yield* statements.promote(stamp.now)
-          return yield* Rows.lineRows(statements.claimReady(n, stamp))
+          return yield* claimed(statements.ready(n), stamp)
         }),
         unflushed,
       )
-      // RETURNING gives rows in no particular order.
-      const inLine = rows.toSorted(
-        (a, b) => b.priority - a.priority || a.scheduledFor - b.scheduledFor || a.line - b.line,
-      )
-      return yield* toClaims(inLine, false)
+      return yield* toClaims(rows, false)
     })
 
   const dequeueBatch = (n: number, options: DequeueOptions = {}) =>

@@ -70,10 +70,11 @@ export const make = <A>(context: {
       Step.gen(function* () {
         if (claims.length === 0) return []
         const now = yield* Step.now
-        const ended = new Set(yield* Rows.generations(statements.complete(claims, outcome, now)))
-        const jobs = claims
-          .filter(({ job }) => ended.has(job.generation))
-          .map(({ job }) => completedJob(job, outcome, now))
+        const jobs: Array<Job> = []
+        for (const claim of claims) {
+          const ended = yield* Rows.generations(statements.complete(claim, outcome, now))
+          if (ended.length > 0) jobs.push(completedJob(claim.job, outcome, now))
+        }
         yield* statements.deleteBoxes(jobs.map((job) => job.generation))
         yield* announce(jobs)
         return jobs

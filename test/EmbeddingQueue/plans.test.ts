@@ -45,19 +45,16 @@ const attempt = {
 const hotPath: ReadonlyArray<
   readonly [name: string, build: (s: Statements.Statements) => Statement, indexes: ReadonlyArray<string>]
 > = [
-  [
-    "claimReady",
-    (s) => s.claimReady(16, stamp),
-    ["embedding_queue_ready", "embedding_queue_live", "INTEGER PRIMARY KEY"],
-  ],
-  ["claimSuspect", (s) => s.claimSuspect(stamp), ["embedding_queue_suspect", "INTEGER PRIMARY KEY"]],
+  ["ready", (s) => s.ready(16), ["embedding_queue_ready", "embedding_queue_live"]],
+  ["suspect", (s) => s.suspect(1000), ["embedding_queue_suspect", "embedding_queue_live"]],
+  ["claim", (s) => s.claim(1, stamp), ["INTEGER PRIMARY KEY"]],
   ["promote", (s) => s.promote(1000), ["embedding_queue_delayed"]],
   [
     "probe",
     (s) => s.probe(),
     ["embedding_queue_ready", "embedding_queue_delayed", "embedding_queue_suspect"],
   ],
-  ["complete", (s) => s.complete([claim], "stored", 1000), ["INTEGER PRIMARY KEY"]],
+  ["complete", (s) => s.complete(claim, "stored", 1000), ["INTEGER PRIMARY KEY"]],
   ["endLive", (s) => s.endLive(1, ending), ["INTEGER PRIMARY KEY"]],
   ["putBack", (s) => s.putBack(1, back), ["INTEGER PRIMARY KEY"]],
   ["held", (s) => s.held([claim]), ["INTEGER PRIMARY KEY", "embedding_queue_lease"]],
