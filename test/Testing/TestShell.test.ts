@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { EntityAdapter, EntityService, EmbeddingQueue } from "embedbox"
 import { FakeEmbedder, Faults, TestShell } from "embedbox/testing"
+import { settle } from "../support.js"
 
 const saved = (id: string, options = {}) =>
   Effect.flatMap(EntityService.EntityService, (entities) =>
@@ -93,6 +94,8 @@ describe("a shell for tests", () => {
       const queue = yield* EmbeddingQueue.EmbeddingQueue
       yield* queue.pause
       yield* saved("a")
+      // The worker, whom the note has woken, sees that the queue is paused, and lies down again.
+      yield* settle
       yield* queue.resume
       const [job] = yield* TestShell.abandon()
       assert.strictEqual(job?.entityId, "a")
