@@ -2,7 +2,7 @@
  * How near embedding comes to what the machine can do: `npm run bench:embed [-- --texts 1000 --rounds 3 --json]`. One
  * corpus and one model, in turns: Embedbox's pipeline from create to stored, its `Embedder` alone, a bare onnxruntime
  * session that is fed ready-made runs in the grouping that is best for it, in as many processes and threads; what is left
- * of a pipeline when all that is ours is taken away, which is the most that any could reach on these cores; and, with
+ * of a pipeline when all that is ours is taken away; and, with
  * the same weights in the graph that an exporter would write, the bare session, `fastembed` as it comes (32 bits, padding
  * to 512) and `@huggingface/transformers`. The pipeline is measured once by itself, and once while questions are asked
  * and the event loop is watched.

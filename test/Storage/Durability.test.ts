@@ -62,7 +62,7 @@ describe("a commit", () => {
       const { storage } = yield* openWithNotes()
       const inside = storage.transact(durability(storage), { flush: false })
       expect(yield* storage.write(inside)).toEqual({ synchronous: FULL })
-      expect(yield* storage.transact(Step.map(inside, (row) => row))).toEqual({ synchronous: FULL })
+      expect(yield* storage.transact(inside)).toEqual({ synchronous: FULL })
     }),
   )
 })

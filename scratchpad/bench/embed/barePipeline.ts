@@ -1,7 +1,7 @@
 /**
  * What is left of a pipeline when everything of ours is taken away: bare better-sqlite3 writes and claims, bare sessions
- * tokenise and embed, each with the next batch already in hand, and what they answer is stored. Nothing is checked,
- * nothing hashed, nothing cached, no lease kept and no question answered. No pipeline on the same cores can be quicker.
+ * tokenise and embed, the next batch is claimed meanwhile, and what they answer is stored. Nothing is checked, nothing
+ * hashed, nothing cached, no lease kept and no question answered; the words of full-text are made before the clock runs.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
