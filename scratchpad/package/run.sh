@@ -15,6 +15,12 @@ trap 'rm -rf "$work"' EXIT
 
 step() { printf '\n== %s\n' "$*" >&2; }
 
+# Node looks there too for what the projects import: what is missing in them would be found.
+above="$work"
+while above="$(dirname "$above")"; [ "$above" != / ]; do
+  if [ -e "$above/node_modules" ]; then echo "no empty projects below $above/node_modules: set TMPDIR" >&2; exit 1; fi
+done
+
 step pack
 npm pack --silent --pack-destination "$work" >&2
 tarball="$(echo "$work"/embedbox-*.tgz)"
