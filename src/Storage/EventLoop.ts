@@ -20,20 +20,27 @@ export const make = (limitMillis = 1): EventLoop => {
   const turned = () => {
     since = undefined
   }
+  /** The mark falls by itself when the loop turns, however it comes to. */
+  const mark = () => {
+    since = performance.now()
+    setImmediate(turned)
+  }
   return {
     isHogged: () => {
-      const now = performance.now()
-      if (since === undefined) {
-        // The first statement of this turn: the mark falls by itself when the loop turns, however it comes to.
-        since = now
-        setImmediate(turned)
-        return false
-      }
-      return now - since > limitMillis
+      if (since !== undefined) return performance.now() - since > limitMillis
+      mark()
+      return false
     },
-    // A macrotask of its own: Effect's `yieldNow` is a microtask most of the time.
+    // A macrotask of its own: Effect's `yieldNow` is a microtask most of the time. And two of them: who asks from a
+    // timer or from a socket would be served by the first before the loop comes round to timers and sockets again.
+    // What follows counts at once, since its first statement has asked already and may be a long one.
     turn: Effect.async<void>((resume) => {
-      const handle = setImmediate(() => resume(Effect.void))
+      let handle = setImmediate(() => {
+        handle = setImmediate(() => {
+          mark()
+          resume(Effect.void)
+        })
+      })
       return Effect.sync(() => clearImmediate(handle))
     }),
   }
