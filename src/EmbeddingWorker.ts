@@ -189,7 +189,10 @@ export const make = (
         const now = yield* Clock.currentTimeMillis
         const poll = Duration.toMillis(settings.pollInterval)
         const wait = until === undefined ? poll : Math.min(poll, Math.max(1, until - now))
-        yield* Effect.race(bell.await, Effect.sleep(wait))
+        // Cheaper than a race, and nobody waits for the alarm to be off: it rings once too often at worst.
+        const alarm = yield* Effect.fork(Effect.zipRight(Effect.sleep(wait), bell.open))
+        yield* bell.await
+        yield* Fiber.interruptAsFork(alarm, yield* Effect.fiberId)
         yield* bell.close
       })
 

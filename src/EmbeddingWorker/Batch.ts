@@ -6,6 +6,7 @@
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,10 +15,12 @@ import type { EmbeddedChunk } from "../Domain/Chunk.js"
 import type { Entity } from "../Domain/Entity.js"
 import { EmbeddingError, type StorageError } from "../Domain/Errors.js"
 import type { Claim } from "../Domain/Job.js"
+import type { Embedder } from "../Embedder.js"
 import { EmbeddingQueue } from "../EmbeddingQueue.js"
 import { EntityRepository } from "../EntityRepository.js"
 import { Storage } from "../Storage.js"
 import * as Step from "../Storage/Step.js"
+import * as Traced from "../Storage/Traced.js"
 import type { Breaker } from "./Breaker.js"
 
 type Claims = ReadonlyArray<Claim<Entity>>
@@ -46,35 +49,50 @@ export const make = (
     const repository = yield* EntityRepository
     const storage = yield* Storage
 
+    const most = Duration.toMillis(settings.maxProcessingTime)
     const within = Duration.format(Duration.decode(settings.maxProcessingTime))
 
-    /** What is not ready in the time of an attempt is tried again like a provider that is down; it goes on meanwhile. */
-    const prepare = chunker.prepare.pipe(
-      Effect.timeoutFail({
-        duration: settings.maxProcessingTime,
-        onTimeout: () =>
-          new EmbeddingError({ fault: "provider", reason: `the model was not ready within ${within}` }),
-      }),
-    )
+    /**
+     * Gives the model the time of an attempt to be ready, and then the attempt its own. What is not ready in time is
+     * tried again like a provider that is down; it goes on meanwhile. One race for both, since two cost a lone job more
+     * than its claim.
+     */
+    const inTime = <A>(
+      work: (model: typeof Embedder.Service) => Effect.Effect<A, EmbeddingError>,
+    ): Effect.Effect<A, EmbeddingError> =>
+      Effect.suspend(() => {
+        let readyAt: number | undefined
+        const attempt = Effect.flatMap(chunker.prepare, (model) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            readyAt = now
+            return work(model)
+          }),
+        )
+        const deadline = Effect.gen(function* () {
+          yield* Effect.sleep(most)
+          if (readyAt === undefined) {
+            return yield* new EmbeddingError({
+              fault: "provider",
+              reason: `the model was not ready within ${within}`,
+            })
+          }
+          yield* Effect.sleep(Math.max(0, readyAt + most - (yield* Clock.currentTimeMillis)))
+          return yield* new EmbeddingError({
+            fault: "item",
+            reason: `embedding took longer than ${within}`,
+          })
+        })
+        return Effect.raceFirst(attempt, deadline)
+      })
 
     /** The embedded chunks of each claim, in order. */
     const embed = (
       claims: Claims,
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<EmbeddedChunk>>, EmbeddingError> =>
-      Effect.flatMap(prepare, (model) =>
-        Effect.timeoutFail(
-          chunker.embed(
-            claims.map((claim) => claim.content),
-            model,
-          ),
-          {
-            duration: settings.maxProcessingTime,
-            onTimeout: () =>
-              new EmbeddingError({
-                fault: "item",
-                reason: `embedding took longer than ${within}`,
-              }),
-          },
+      inTime((model) =>
+        chunker.embed(
+          claims.map((claim) => claim.content),
+          model,
         ),
       ).pipe(
         // A defect in an embedder is somebody's bug; the job it met pays, so that it cannot loop for ever.
@@ -96,7 +114,7 @@ export const make = (
               )
             : Effect.failCause(cause),
         ),
-        Effect.withSpan("EmbeddingWorker.embed", { attributes: { jobs: claims.length } }),
+        Traced.span("EmbeddingWorker.embed", { jobs: claims.length }),
       )
 
     /** Entities, vectors and the ends of their jobs, in one transaction; a claim that is gone takes no part. */
@@ -123,7 +141,7 @@ export const make = (
     const store = (claims: Claims, embedded: ReadonlyArray<ReadonlyArray<EmbeddedChunk>>) =>
       Effect.flatMap(storeHeld(new Map(Arr.zip(claims, embedded))), (held) =>
         listener.left(claims.map((claim) => ({ claim, how: held.has(claim) ? "stored" : "lost" }))),
-      ).pipe(Effect.withSpan("EmbeddingWorker.store", { attributes: { jobs: claims.length } }))
+      ).pipe(Traced.span("EmbeddingWorker.store", { jobs: claims.length }))
 
     /** Gives claims back, all or none: a database that is locked or full is waited for once, not once per job. */
     const giveBack = (claims: Claims): Effect.Effect<void, StorageError> =>

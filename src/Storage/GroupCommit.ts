@@ -22,7 +22,7 @@ interface Waiting<Request, Result, E> {
 }
 
 /** The most requests that are written together: the event loop stands still for as long as that takes. */
-const most = 24
+const most = 32
 
 /** Writes a request together with those of other callers. */
 export type Writer<Request, Result, E> = (request: Request) => Effect.Effect<Result, E>

@@ -14,10 +14,10 @@ const nobody = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   Context.get(fiber.currentDefaultServices, Tracer.Tracer) !== nobody
 
-/** A span around what runs for every entity. */
+/** A span around what runs for every entity, or for every few. */
 export const span =
-  (name: string) =>
+  (name: string, attributes?: Record<string, unknown>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.withFiberRuntime((fiber) =>
-      isTraced(fiber) ? Effect.withSpan(effect, name, { captureStackTrace: false }) : effect,
+      isTraced(fiber) ? Effect.withSpan(effect, name, { attributes, captureStackTrace: false }) : effect,
     )
