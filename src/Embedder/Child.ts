@@ -70,8 +70,7 @@ const handlers = (setup: Protocol.Setup) =>
         Effect.flatMap(session, ({ embed }) => embed(texts, bulk)).pipe(Effect.map(pack)),
       EmbedQuery: ({ text }: Protocol.EmbedQuery) =>
         Effect.flatMap(session, ({ embedQuery }) => embedQuery(text, lanes.queries)),
-      Split: ({ passages }: Protocol.Split) =>
-        Effect.flatMap(session, ({ split }) => Effect.forEach(passages, (passage) => split(passage))),
+      Split: ({ passages }: Protocol.Split) => Effect.flatMap(session, ({ split }) => split(passages)),
       Settle: () => lanes.queries(Effect.void),
     }
   })

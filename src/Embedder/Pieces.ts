@@ -16,8 +16,8 @@ const small = { alone: 1 / 8, together: 1 / 4 }
 /** A repeated sentence takes at most this share of a window. */
 const overlap = 1 / 8
 
-/** Where headings take more than this share of a window, outer ones are left out. */
-const headingShare = 1 / 4
+/** Where headings take more tokens than these of a window, outer ones are left out. */
+export const headingRoom = (limit: number): number => limit / 4
 
 /** A stretch of text that is not cut, unless a window is too small for it. */
 interface Unit {
@@ -102,7 +102,7 @@ const heading = <E, R>(path: ReadonlyArray<string>, limit: number, encode: Windo
     for (let outer = 0; outer < path.length; outer++) {
       const text = headingText(path.slice(outer))
       const { length } = yield* encode(text)
-      if (length <= limit * headingShare) return { text, length }
+      if (length <= headingRoom(limit)) return { text, length }
     }
     return { text: "", length: 0 }
   })

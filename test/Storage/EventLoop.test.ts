@@ -40,6 +40,7 @@ describe("the watch of the event loop", () => {
       const loop = EventLoop.make()
       yield* afterPolling
       let hasRun = false
+      // @effect-diagnostics-next-line globalTimers:off
       setTimeout(() => (hasRun = true), 1)
       yield* hog(3)
       yield* loop.turn
