@@ -116,12 +116,16 @@ describe("the Matrix bot with much to do", { timeout: 240_000 }, () => {
           })
         }
         yield* startBot(settingsOf(town))
-        const warned = yield* does(() =>
-          owner.until("a warning", () =>
-            owner.heard.find(({ content }) => (content.body ?? "").startsWith("Too many")),
-          ),
-        )
+        const says = (beginning: string) =>
+          does(() =>
+            owner.until(beginning, () =>
+              owner.heard.find(({ content }) => (content.body ?? "").startsWith(beginning)),
+            ),
+          )
+        const warned = yield* says("Too many")
         assert.strictEqual(warned.sender, bot.userId)
+        // Until one is done there is no room for another.
+        yield* says("There is no note")
         yield* ask(owner, room, "!help")
         const { sql } = yield* Storage
         const [row] = yield* sql<{ readonly n: number }>`
