@@ -5,9 +5,11 @@
  * What is stored already is not computed again: of an entity whose text was changed in one place, only the chunks of
  * another hash are embedded.
  */
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import {
   type Chunk,
   chunkOf,
@@ -15,6 +17,7 @@ import {
   embeddedText,
   passageHash,
   passageOf,
+  wholePiece,
 } from "./Domain/Chunk.js"
 import { type Entity, keyOf } from "./Domain/Entity.js"
 import { EmbeddingError, type StorageError } from "./Domain/Errors.js"
@@ -75,9 +78,33 @@ export const make = Effect.gen(function* () {
       return vectors
     })
 
-  const embed = (entities: ReadonlyArray<Entity>, by?: typeof Embedder.Service) =>
+  /** The chunk and the vector of each entity that fits whole, where the embedder has one request for that. */
+  const wholes = (embedder: typeof Embedder.Service, entities: ReadonlyArray<Entity>) =>
     Effect.gen(function* () {
-      const embedder = by ?? (yield* active)
+      const found = new Map<Entity, EmbeddedChunk>()
+      const { embedWhole, fingerprint } = embedder
+      if (embedWhole === undefined) return found
+      const each = entities.map((entity) => {
+        const passage = passageOf(entity)
+        const { heading, path, start } = wholePiece(passage)
+        return { entity, passage, chunk: chunkOf({ heading, path, start, text: passage.text }) }
+      })
+      const passages = new Map(each.map(({ chunk, passage }) => [chunk.inputHash, passage]))
+      const answers = yield* embedWhole([...passages.values()])
+      const made = answers.filter(Predicate.isNotUndefined)
+      const flaw = Vector.flawOf(made, passages.size - (answers.length - made.length), embedder.dimensions)
+      if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
+      const vectors = new Map(Arr.zip(passages.keys(), answers))
+      for (const { chunk, entity } of each) {
+        const vector = vectors.get(chunk.inputHash)
+        if (vector !== undefined) found.set(entity, { ...chunk, fingerprint, vector })
+      }
+      return found
+    })
+
+  /** The chunks of entities that have several, and of all where the embedder must be told what to cut. */
+  const cutAndEmbed = (embedder: typeof Embedder.Service, entities: ReadonlyArray<Entity>) =>
+    Effect.gen(function* () {
       const chunks = yield* cut(embedder, entities)
       // A single chunk that was stored before would not have come to be embedded again.
       const long = entities.filter((_, at) => (chunks[at]?.length ?? 0) > 1).map(keyOf)
@@ -100,6 +127,19 @@ export const make = Effect.gen(function* () {
           return vector === undefined ? [] : [{ ...piece, fingerprint: embedder.fingerprint, vector }]
         }),
       )
+    })
+
+  const embed = (entities: ReadonlyArray<Entity>, by?: typeof Embedder.Service) =>
+    Effect.gen(function* () {
+      const embedder = by ?? (yield* active)
+      const whole = yield* wholes(embedder, entities)
+      const others = entities.filter((entity) => !whole.has(entity))
+      const cut = others.length === 0 ? [] : yield* cutAndEmbed(embedder, others)
+      const chunks = new Map(Arr.zip(others, cut))
+      return entities.map((entity) => {
+        const chunk = whole.get(entity)
+        return chunk === undefined ? (chunks.get(entity) ?? []) : [chunk]
+      })
     })
 
   return Chunker.of({

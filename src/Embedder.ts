@@ -50,6 +50,15 @@ export class Embedder extends Context.Tag("embedbox/Embedder")<
     ) => Effect.Effect<ReadonlyArray<Float32Array>, EmbeddingError>
 
     /**
+     * The unit vectors of those passages that fit the window whole, in order; nothing for one that does not, or that is
+     * better measured first: `split` tells where to cut it. One request in the place of two, for an embedder that lives
+     * in another process; one that has nothing to gain has none.
+     */
+    readonly embedWhole?: (
+      passages: ReadonlyArray<Passage>,
+    ) => Effect.Effect<ReadonlyArray<Float32Array | undefined>, EmbeddingError>
+
+    /**
      * The unit vector of a question, with the model's query prefix where it has one, ahead of bulk work.
      * A question longer than the window is cut into windows whose vectors are averaged.
      */

@@ -91,7 +91,7 @@ const onThisThread = Layer.effect(
         Effect.map(session.embed([text], here), ([vector = new Float32Array()]) => vector),
       generateEmbeddings: (texts) => session.embed(texts, here),
       embedQuery: (text) => session.embedQuery(text, here),
-      split: session.split,
+      split: (passages) => Effect.forEach(passages, (passage) => session.split(passage)),
     })
   }),
 )

@@ -20,7 +20,9 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { embeddedText, type Passage } from "../Domain/Chunk.js"
 import { EmbeddingError } from "../Domain/Errors.js"
 import { sha256 } from "../Domain/Hash.js"
 import * as Vector from "../Domain/Vector.js"
@@ -91,31 +93,44 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
           ),
         )
 
-    const embed = (texts: ReadonlyMap<string, string>): Effect.Effect<Vectors, EmbeddingError> =>
-      Effect.flatMap(embedder.generateEmbeddings([...texts.values()]), (vectors) => {
-        const flaw = Vector.flawOf(vectors, texts.size, dimensions)
+    /** Has the embedder answer for what is missing; it may leave some out. */
+    type Ask<Text> = (
+      texts: ReadonlyArray<Text>,
+    ) => Effect.Effect<ReadonlyArray<Float32Array | undefined>, EmbeddingError>
+
+    const embed = <Text>(
+      texts: ReadonlyMap<string, Text>,
+      ask: Ask<Text>,
+    ): Effect.Effect<Vectors, EmbeddingError> =>
+      Effect.flatMap(ask([...texts.values()]), (answers) => {
+        const vectors = answers.filter(Predicate.isNotUndefined)
+        const flaw = Vector.flawOf(vectors, texts.size - (answers.length - vectors.length), dimensions)
         if (flaw !== undefined) return new EmbeddingError({ fault: "item", reason: flaw })
-        const made = new Map(Arr.zip([...texts.keys()], vectors))
-        return Effect.as(keep(made), made)
+        const made = new Map(
+          Arr.zip(texts.keys(), answers).flatMap(([hash, vector]) =>
+            vector === undefined ? [] : [[hash, vector] as const],
+          ),
+        )
+        return Effect.as(made.size === 0 ? Effect.void : keep(made), made)
       })
 
     /** From the cache where it has them, else from the embedder. */
-    const obtain = (texts: ReadonlyMap<string, string>) =>
+    const obtain = <Text>(texts: ReadonlyMap<string, Text>, ask: Ask<Text>) =>
       Effect.gen(function* () {
         if (texts.size === 0) return new Map<string, Float32Array>()
         const found = yield* find([...texts.keys()])
         const missing = new Map([...texts].filter(([hash]) => !found.has(hash)))
-        return missing.size === 0 ? found : new Map([...found, ...(yield* embed(missing))])
+        return missing.size === 0 ? found : new Map([...found, ...(yield* embed(missing, ask))])
       })
 
     /** The same, told of from the first moment on, so that others wait for it instead of looking as well. */
-    const obtainForAll = (texts: ReadonlyMap<string, string>) =>
+    const obtainForAll = <Text>(texts: ReadonlyMap<string, Text>, ask: Ask<Text>) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.suspend(() => {
           const own = new Map<string, Waited>()
           for (const hash of texts.keys()) own.set(hash, Deferred.unsafeMake(FiberId.none))
           for (const [hash, waited] of own) onTheirWay.set(hash, waited)
-          return Effect.onExit(restore(obtain(texts)), (exit) =>
+          return Effect.onExit(restore(obtain(texts, ask)), (exit) =>
             Effect.forEach(
               own,
               ([hash, waited]) => {
@@ -129,30 +144,46 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
         }),
       )
 
-    const generateEmbeddings = (texts: ReadonlyArray<string>) =>
+    /** What the cache or the embedder gives for each of these texts, which are what is asked for, by `textOf`. */
+    const vectorsOf = <Text>(texts: ReadonlyArray<Text>, textOf: (text: Text) => string, ask: Ask<Text>) =>
       Effect.gen(function* () {
-        const hashes = texts.map(sha256)
-        const wanted = new Map(hashes.map((hash, at) => [hash, texts[at] ?? ""]))
+        const hashes = texts.map((text) => sha256(textOf(text)))
+        const wanted = new Map(Arr.zip(hashes, texts))
         const others = new Map<string, Waited>()
         for (const hash of wanted.keys()) {
           const waited = onTheirWay.get(hash)
           if (waited !== undefined) others.set(hash, waited)
         }
         // First what others may wait for, so that nobody waits in a circle.
-        const found = new Map(yield* obtainForAll(new Map([...wanted].filter(([hash]) => !others.has(hash)))))
+        const own = new Map([...wanted].filter(([hash]) => !others.has(hash)))
+        const found = new Map(yield* obtainForAll(own, ask))
         for (const [hash, waited] of others) {
           const vector = yield* Deferred.await(waited)
           if (Option.isSome(vector)) found.set(hash, vector.value)
         }
         // Whoever began with these did not succeed.
-        const left = new Map([...wanted].filter(([hash]) => !found.has(hash)))
-        for (const [hash, vector] of yield* obtain(left)) found.set(hash, vector)
-        return hashes.flatMap((hash) => found.get(hash) ?? [])
+        const left = new Map([...wanted].filter(([hash]) => others.has(hash) && !found.has(hash)))
+        for (const [hash, vector] of yield* obtain(left, ask)) found.set(hash, vector)
+        return hashes.map((hash) => found.get(hash))
       })
+
+    const generateEmbeddings = (texts: ReadonlyArray<string>) =>
+      Effect.map(
+        vectorsOf(texts, (text) => text, embedder.generateEmbeddings),
+        (vectors) => vectors.filter(Predicate.isNotUndefined),
+      )
+
+    const { embedWhole } = embedder
 
     return Embedder.of({
       ...embedder,
       generateEmbeddings,
+      ...(embedWhole === undefined
+        ? {}
+        : {
+            embedWhole: (passages: ReadonlyArray<Passage>) =>
+              vectorsOf(passages, ({ text, title }) => embeddedText({ heading: title, text }), embedWhole),
+          }),
       generateEmbedding: (text) =>
         Effect.map(generateEmbeddings([text]), ([vector = new Float32Array()]) => vector),
     })

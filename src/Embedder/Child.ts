@@ -68,9 +68,14 @@ const handlers = (setup: Protocol.Setup) =>
       Load: () => Effect.map(loaded, ({ folder }) => ({ folder })),
       EmbedTexts: ({ texts }: Protocol.EmbedTexts) =>
         Effect.flatMap(session, ({ embed }) => embed(texts, bulk)).pipe(Effect.map(pack)),
+      EmbedFitting: ({ texts }: Protocol.EmbedFitting) =>
+        Effect.flatMap(session, ({ embedFitting }) => embedFitting(texts, bulk)).pipe(
+          Effect.map(({ places, vectors }) => ({ places, block: pack(vectors) })),
+        ),
       EmbedQuery: ({ text }: Protocol.EmbedQuery) =>
         Effect.flatMap(session, ({ embedQuery }) => embedQuery(text, lanes.queries)),
-      Split: ({ passages }: Protocol.Split) => Effect.flatMap(session, ({ split }) => split(passages)),
+      Split: ({ passages }: Protocol.Split) =>
+        Effect.flatMap(session, ({ split }) => Effect.forEach(passages, (passage) => split(passage))),
       Settle: () => lanes.queries(Effect.void),
     }
   })

@@ -13,12 +13,14 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import { EmbeddingError } from "../Domain/Errors.js"
-import { type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
+import { embeddedText, type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
 import { bounded } from "../Domain/Runs.js"
 import { Embedder } from "../Embedder.js"
 import * as Messages from "./Messages.js"
 import { type ModelName, models } from "./models.js"
+import * as Pieces from "./Pieces.js"
 import * as Processes from "./Processes.js"
 import * as Protocol from "./Protocol.js"
 import * as Vectors from "./Vectors.js"
@@ -49,29 +51,61 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
     Embedder,
     Effect.map(Processes.Processes, (processes) => {
       const { dimensions, fingerprint, window } = models[name]
+      const limit = window - specialTokens
 
       const embed = (texts: ReadonlyArray<string>) =>
         Effect.flatMap(processes.embed(texts), (block) => Vectors.unpack(block, texts.length, dimensions))
 
-      const generateEmbeddings = (texts: ReadonlyArray<string>) => {
+      /** Shares texts out in messages, and puts what is answered for each back in its place. */
+      const shared = (
+        texts: ReadonlyArray<string>,
+        ask: (
+          texts: ReadonlyArray<string>,
+        ) => Effect.Effect<ReadonlyArray<Float32Array | undefined>, EmbeddingError>,
+      ) => {
         const messages = Messages.share(
           texts.map(({ length }) => length),
           processes.size,
         )
-        const found: Array<Float32Array> = []
+        const found: Array<Float32Array | undefined> = texts.map(() => undefined)
         // No more messages in line than processes: a note of a megabyte must not keep small ones waiting behind it.
         return Effect.forEach(
           messages,
           (places) =>
-            Effect.map(embed(places.map((at) => texts[at] ?? "")), (vectors) => {
+            Effect.map(ask(places.map((at) => texts[at] ?? "")), (vectors) => {
               for (const [at, vector] of Arr.zip(places, vectors)) found[at] = vector
             }),
           { concurrency: processes.size, discard: true },
         ).pipe(Effect.as(found))
       }
 
+      const generateEmbeddings = (texts: ReadonlyArray<string>) =>
+        Effect.map(shared(texts, embed), (found) => found.filter(Predicate.isNotUndefined))
+
+      const embedFitting = (texts: ReadonlyArray<string>) =>
+        Effect.flatMap(processes.embedFitting(texts), ({ block, places }) =>
+          Effect.map(Vectors.unpack(block, places.length, dimensions), (vectors) => {
+            const found = new Map(Arr.zip(places, vectors))
+            return texts.map((_, at) => found.get(at))
+          }),
+        )
+
+      const embedWhole = (passages: ReadonlyArray<Passage>) => {
+        const short = passages.filter((passage) => Pieces.isShort(passage, limit))
+        return Effect.map(
+          shared(
+            short.map(({ text, title }) => embeddedText({ heading: title, text })),
+            embedFitting,
+          ),
+          (vectors) => {
+            const found = new Map(Arr.zip(short, vectors))
+            return passages.map((passage) => found.get(passage))
+          },
+        )
+      }
+
       // A token takes at least one byte.
-      const surelyFits = (text: string) => Buffer.byteLength(text) <= window - specialTokens
+      const surelyFits = (text: string) => Buffer.byteLength(text) <= limit
 
       const split = (passages: ReadonlyArray<Passage>) =>
         Effect.gen(function* () {
@@ -105,6 +139,10 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
         generateEmbeddings: (texts) =>
           Effect.withSpan(generateEmbeddings(texts), "Embedder.generateEmbeddings", {
             attributes: { texts: texts.length },
+          }),
+        embedWhole: (passages) =>
+          Effect.withSpan(embedWhole(passages), "Embedder.embedWhole", {
+            attributes: { texts: passages.length },
           }),
         embedQuery: Effect.fn("Embedder.embedQuery")(function* (text) {
           const block = yield* processes.embedQuery(text)

@@ -17,7 +17,10 @@ const small = { alone: 1 / 8, together: 1 / 4 }
 const overlap = 1 / 8
 
 /** Where headings take more tokens than these of a window, outer ones are left out. */
-export const headingRoom = (limit: number): number => limit / 4
+const headingRoom = (limit: number) => limit / 4
+
+/** A text of so many UTF-16 units for each token of a window mostly fits. */
+const usualUnits = 5
 
 /** A stretch of text that is not cut, unless a window is too small for it. */
 interface Unit {
@@ -113,6 +116,13 @@ const isAt = (list: ReadonlyArray<string>, title: string) =>
 /** The path below the title; a first heading that says the title again is said once. */
 const below = (title: string, path: ReadonlyArray<string>) =>
   title === "" || isAt(path.slice(0, 1), title) ? path : [title, ...path]
+
+/**
+ * Whether a passage of so little text is one piece if only its tokens fit, and mostly do. Its title stands in front of
+ * it then, since a token takes at least one byte.
+ */
+export const isShort = ({ text, title }: Passage, limit: number): boolean =>
+  text.length <= usualUnits * limit && Buffer.byteLength(title) <= headingRoom(limit)
 
 /**
  * The pieces of a passage, in order, each of at most `limit` tokens together with its heading. They cover the text;

@@ -30,6 +30,13 @@ export class Processes extends Context.Tag("embedbox/Embedder/Processes")<
     readonly prepare: Effect.Effect<void, EmbeddingError>
     /** The vectors of at most `Protocol.maxTexts` texts, in one block. */
     readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<Float32Array, EmbeddingError>
+    /** The same of those that fit the model's window, and the places of these in the list. */
+    readonly embedFitting: (
+      texts: ReadonlyArray<string>,
+    ) => Effect.Effect<
+      { readonly places: ReadonlyArray<number>; readonly block: Float32Array },
+      EmbeddingError
+    >
     /** The vector of a question, ahead of texts. */
     readonly embedQuery: (text: string) => Effect.Effect<Float32Array, EmbeddingError>
     /** The places of the pieces of each passage. */
@@ -308,6 +315,10 @@ const make = (options: Options) =>
       ),
       embed: (texts) =>
         bulk((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedTexts({ texts })))),
+      embedFitting: (texts) =>
+        bulk((process) =>
+          process.ask((worker) => worker.executeEffect(new Protocol.EmbedFitting({ texts }))),
+        ),
       embedQuery: (text) =>
         query((process) => process.ask((worker) => worker.executeEffect(new Protocol.EmbedQuery({ text })))),
       split: (passages) =>

@@ -32,6 +32,13 @@ export class EmbedTexts extends Schema.TaggedRequest<EmbedTexts>()("EmbedTexts",
   payload: { texts: Schema.Array(Schema.String) },
 }) {}
 
+/** The same of those texts that fit the window, and which those are: the others are to be cut. */
+export class EmbedFitting extends Schema.TaggedRequest<EmbedFitting>()("EmbedFitting", {
+  failure: EmbeddingError,
+  success: Schema.Struct({ places: Schema.Array(Schema.Int), block: Block }),
+  payload: { texts: Schema.Array(Schema.String) },
+}) {}
+
 /** The vector of a question; goes ahead of texts. */
 export class EmbedQuery extends Schema.TaggedRequest<EmbedQuery>()("EmbedQuery", {
   failure: EmbeddingError,
@@ -61,7 +68,7 @@ export class Settle extends Schema.TaggedRequest<Settle>()("Settle", {
 }) {}
 
 /** Everything a child can be asked. */
-export const Request = Schema.Union(Load, EmbedTexts, EmbedQuery, Split, Settle)
+export const Request = Schema.Union(Load, EmbedTexts, EmbedFitting, EmbedQuery, Split, Settle)
 export type Request = typeof Request.Type
 
 /** What a child is told on its command line. */

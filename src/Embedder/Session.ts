@@ -7,14 +7,13 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpClient from "@effect/platform/HttpClient"
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Ort from "onnxruntime-common"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { EmbeddingError } from "../Domain/Errors.js"
-import { embeddedText, type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
+import type { Passage, Piece } from "../Domain/Chunk.js"
 import * as Archive from "./Archive.js"
 import { host, RetrieveError } from "./Download.js"
 import * as Grouping from "./Grouping.js"
@@ -32,19 +31,22 @@ export interface Session {
     texts: ReadonlyArray<string>,
     lane: Lane,
   ) => Effect.Effect<ReadonlyArray<Float32Array>, EmbeddingError>
+  /** The places of those texts that are within the window, and their vectors. */
+  readonly embedFitting: (
+    texts: ReadonlyArray<string>,
+    lane: Lane,
+  ) => Effect.Effect<
+    { readonly places: ReadonlyArray<number>; readonly vectors: ReadonlyArray<Float32Array> },
+    EmbeddingError
+  >
   /** The unit vector of a question, with the model's prefix. One that is too long is embedded window by window. */
   readonly embedQuery: (text: string, lane: Lane) => Effect.Effect<Float32Array, EmbeddingError>
-  /** The places of the pieces of each passage, as `Pieces.pieces` gives them. */
-  readonly split: (
-    passages: ReadonlyArray<Passage>,
-  ) => Effect.Effect<ReadonlyArray<ReadonlyArray<Piece>>, EmbeddingError>
+  /** The places of the pieces of a passage, as `Pieces.pieces` gives them. */
+  readonly split: (passage: Passage) => Effect.Effect<ReadonlyArray<Piece>, EmbeddingError>
 }
 
 /** `[CLS]` before and `[SEP]` after every text. */
 const specialTokens = 2
-
-/** A text of so many UTF-16 units for each token of a window mostly fits. */
-const usualUnits = 4
 
 /** How many texts that were measured are remembered with their tokens: those of two messages. */
 const mostMeasured = 2 * maxTexts
@@ -213,22 +215,17 @@ export const load = (options: {
     // What was measured last, oldest first: who cuts a text mostly embeds it next.
     const measured = new Map<string, Encoding>()
 
-    /** Whether the text can be embedded as it is: then its tokens are remembered. */
-    const fits = (text: string, encoding: Encoding) => {
-      // What is long and yet few tokens would fill the memory.
-      if (encoding.getLength() > model.window || text.length > Windows.blockLength) return false
-      measured.set(text, encoding)
-      for (const oldest of measured.keys()) {
-        if (measured.size <= mostMeasured) break
-        measured.delete(oldest)
-      }
-      return true
-    }
-
     // Without a lane: the tokenizer works beside the model, in a thread of its own.
     const starts: Windows.Encode<EmbeddingError, never> = (text) =>
       Effect.map(encode(text), (encoding) => {
-        fits(text, encoding)
+        // What is too long is not embedded as it is; what is long and yet few tokens would fill the memory.
+        if (encoding.getLength() <= model.window && text.length <= Windows.blockLength) {
+          measured.set(text, encoding)
+          for (const oldest of measured.keys()) {
+            if (measured.size <= mostMeasured) break
+            measured.delete(oldest)
+          }
+        }
         return startsOf(text, encoding)
       })
 
@@ -305,24 +302,21 @@ export const load = (options: {
 
     const limit = model.window - specialTokens
 
-    /** What most passages are: so short that they should fit, under a title that does. A token takes at least one byte. */
-    const isShort = ({ text, title }: Passage) =>
-      text.length <= usualUnits * limit && Buffer.byteLength(title) <= Pieces.headingRoom(limit)
+    const split = (passage: Passage) => Pieces.pieces(passage, limit, starts)
 
-    // Those are measured together, and not asked where each of their tokens begins.
-    const split = (passages: ReadonlyArray<Passage>) =>
+    const embedFitting: Session["embedFitting"] = (texts, lane) =>
       Effect.gen(function* () {
-        const short = passages.filter(isShort)
-        const texts = short.map((passage) => embeddedText({ heading: passage.title, text: passage.text }))
-        const encodings = texts.length === 0 ? [] : yield* encodeAll(texts)
-        const whole = new Set(
-          Arr.zip(Arr.zip(texts, encodings), short).flatMap(([[text, encoding], passage]) =>
-            fits(text, encoding) ? [passage] : [],
-          ),
+        const encodings = yield* encodeAll(texts.map((text) => text.slice(0, Windows.blockLength)))
+        const fitting = encodings.flatMap((encoding, at) =>
+          encoding.getLength() <= model.window && (texts[at] ?? "").length <= Windows.blockLength
+            ? [{ at, ids: encoding.getIds() }]
+            : [],
         )
-        return yield* Effect.forEach(passages, (passage) =>
-          whole.has(passage) ? Effect.succeed([wholePiece(passage)]) : Pieces.pieces(passage, limit, starts),
+        const vectors = yield* embedTokens(
+          fitting.map(({ ids }) => ids),
+          lane,
         )
+        return { places: fitting.map(({ at }) => at), vectors }
       })
 
     const embed: Session["embed"] = (texts, lane) =>
@@ -330,6 +324,7 @@ export const load = (options: {
 
     return {
       embed,
+      embedFitting,
       split,
       embedQuery: (text, lane) =>
         Effect.gen(function* () {

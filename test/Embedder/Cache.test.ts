@@ -10,6 +10,7 @@ import { EntityService } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
 import { startWorker, untilQuiet } from "../EmbeddingWorker/fixtures.js"
+import { embeddingWhole } from "./support.js"
 import { quiet, services, settle } from "../support.js"
 
 const cached = (limit = 100) =>
@@ -72,6 +73,38 @@ describe("the cache of vectors", () => {
       assert.strictEqual((yield* Effect.flip(embed("epsilon"))).reason, "down")
       assert.strictEqual((yield* embed("epsilon")).length, 1)
     }).pipe(Effect.provide(cached())),
+  )
+
+  it.scoped("knows passages that were embedded whole, and asks again for those that did not fit", () =>
+    Effect.gen(function* () {
+      const { embedWhole, generateEmbeddings } = yield* Embedder
+      assert(embedWhole !== undefined)
+      const passages = [
+        { title: "", text: "alpha" },
+        { title: "Letters", text: "beta" },
+        { title: "", text: "too long ".repeat(100) },
+      ]
+      const [alpha, beta, long] = yield* embedWhole(passages)
+      assert.deepStrictEqual<unknown>([alpha, beta], yield* generateEmbeddings(["alpha", "Letters\n\nbeta"]))
+      assert.strictEqual(long, undefined)
+      assert.deepStrictEqual(yield* embedWhole(passages), [alpha, beta, undefined])
+      assert.deepStrictEqual(yield* embedded, ["alpha", "Letters\n\nbeta"])
+      assert.strictEqual(yield* rows, 2)
+
+      const control = yield* Fake.FakeControl
+      yield* control.misbehaveNext("not finite")
+      const wrong = yield* Effect.flip(embedWhole([{ title: "", text: "gamma" }]))
+      assert.strictEqual(wrong.fault, "item")
+      assert.strictEqual(yield* rows, 2)
+    }).pipe(
+      Effect.provide(
+        Cache.layer(100).pipe(
+          Layer.provideMerge(embeddingWhole),
+          Layer.provideMerge(Fake.layer),
+          Layer.provideMerge(Sqlite.layer({ filename: ":memory:" })),
+        ),
+      ),
+    ),
   )
 
   it.scoped("keeps the newest, and no more than it may", () =>

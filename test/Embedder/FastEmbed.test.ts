@@ -127,6 +127,35 @@ layer(bundled(), { excludeTestServices: true, timeout: 60_000 })("FastEmbed with
     }),
   )
 
+  it.effect("embeds what fits whole in one request, and leaves alone what is to be cut", () =>
+    Effect.gen(function* () {
+      const { embedWhole, generateEmbeddings, split } = yield* Embedder
+      assert(embedWhole !== undefined)
+      const passages = [
+        ...["a short note", guide, "word ".repeat(254), "word ".repeat(255), "", "水".repeat(300)].map(
+          passage,
+        ),
+        { title: "Rain", text: "word ".repeat(253) },
+        { title: "Rain", text: "word ".repeat(254) },
+        // Left out of every piece, which is for `split` to say.
+        { title: "word ".repeat(100).trim(), text: "a short note" },
+      ]
+      const found = yield* embedWhole(passages)
+      assert.deepStrictEqual(
+        found.map((vector) => vector !== undefined),
+        [true, false, true, false, true, false, true, false, false],
+      )
+      for (const [at, vector] of found.entries()) {
+        const { text = "", title = "" } = passages[at] ?? {}
+        if (vector === undefined) continue
+        assert.deepStrictEqual(yield* split([{ text, title }]), [[wholePiece({ text, title })]])
+        const [other] = yield* generateEmbeddings([embeddedText({ heading: title, text })])
+        assert.isAbove(cosine(vector, other ?? new Float32Array()), 0.999)
+      }
+      assert.deepStrictEqual(yield* embedWhole([]), [])
+    }),
+  )
+
   it.effect("refuses a text that is too long instead of cutting it off", () =>
     Effect.gen(function* () {
       const { generateEmbedding, generateEmbeddings } = yield* Embedder

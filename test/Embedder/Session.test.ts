@@ -8,7 +8,7 @@ import { cpSync, readdirSync, renameSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { vi } from "vitest"
-import { embeddedText, wholePiece } from "../../src/Domain/Chunk.js"
+import { embeddedText } from "../../src/Domain/Chunk.js"
 import * as BundledModel from "../../src/Embedder/BundledModel.js"
 import * as Lanes from "../../src/Embedder/Lanes.js"
 import { models } from "../../src/Embedder/models.js"
@@ -65,46 +65,24 @@ layer(loaded, { excludeTestServices: true })("Session", (it) => {
   it.effect("tokenises what was measured just now no second time", () =>
     Effect.gen(function* () {
       const { embed, split } = yield* Loaded
-      const passage = { title: "Queues", text: "They keep the newest version of every note." }
-      const [[piece] = []] = yield* split([passage])
-      assert(piece !== undefined)
       const encodeBatch = vi.spyOn(tokenizer(), "encodeBatch")
       yield* Effect.addFinalizer(() => Effect.sync(() => encodeBatch.mockRestore()))
+      const passage = { title: "Queues", text: "They keep the newest version of every note." }
+      const [piece] = yield* split(passage)
+      assert(piece !== undefined)
       const text = embeddedText({ heading: piece.heading, text: passage.text })
       const [again] = yield* embed([text], bulk)
       assert.strictEqual(encodeBatch.mock.calls.length, 0)
       yield* embed([text, "something else"], bulk)
       assert.deepStrictEqual(encodeBatch.mock.calls, [[["something else"]]])
       // What is remembered makes room for what comes later, and is the same.
-      yield* split(Array.from({ length: 200 }, (_, at) => ({ title: "", text: `note ${at}` })))
+      yield* Effect.forEach(
+        Array.from({ length: 200 }, (_, at) => `note ${at}`),
+        (other) => split({ title: "", text: other }),
+      )
       const [anew] = yield* embed([text], bulk)
       assert.deepStrictEqual(encodeBatch.mock.calls.at(-1), [[text]])
       assert.deepStrictEqual(anew, again)
-    }).pipe(Effect.scoped),
-  )
-
-  it.effect("measures short passages together, and cuts what does not fit wherever it stands", () =>
-    Effect.gen(function* () {
-      const { split } = yield* Loaded
-      const encodeBatch = vi.spyOn(tokenizer(), "encodeBatch")
-      const encode = vi.spyOn(tokenizer(), "encode")
-      yield* Effect.addFinalizer(() => Effect.sync(() => (encodeBatch.mockRestore(), encode.mockRestore())))
-      const room = models["all-MiniLM-L6-v2"].window - 2
-      const words = (count: number, title = "") => ({ title, text: "no ".repeat(count) })
-      const short = [words(1), words(room, ""), words(room - 1, "yes"), words(0)]
-      assert.deepStrictEqual(
-        yield* split(short),
-        short.map((passage) => [wholePiece(passage)]),
-      )
-      assert.strictEqual(encodeBatch.mock.calls.length, 1)
-      assert.strictEqual(encode.mock.calls.length, 0)
-      // One token too many; a title that leaves no room; more text than is ever measured with others.
-      const odd = [words(room + 1), words(room, "yes"), words(10, "yes ".repeat(room / 3)), words(40 * room)]
-      const cut = yield* split([...odd, ...short])
-      assert.deepStrictEqual(
-        cut.map((pieces) => (pieces.length > 1 ? "cut" : (pieces[0]?.heading ?? ""))),
-        ["cut", "cut", "", "cut", "", "", "yes", ""],
-      )
     }).pipe(Effect.scoped),
   )
 

@@ -1,13 +1,15 @@
 /** What the tests of real models share: a cache folder that goes with the scope, processes watched from outside. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Passage } from "../../src/Domain/Chunk.js"
+import { embeddedText, type Passage } from "../../src/Domain/Chunk.js"
+import { Embedder } from "../../src/Embedder.js"
 import * as FastEmbed from "../../src/Embedder/FastEmbed.js"
 import * as Processes from "../../src/Embedder/Processes.js"
 
@@ -32,6 +34,22 @@ export const bundled = (options: Partial<Processes.Options> = {}) =>
       ),
     ),
   ).pipe(Layer.provide(quiet))
+
+/** An embedder that also embeds passages whole, of at most 100 UTF-16 units together with their title. */
+export const embeddingWhole = Layer.effect(
+  Embedder,
+  Effect.map(Embedder, (embedder) => {
+    const embedWhole = (passages: ReadonlyArray<Passage>) =>
+      Effect.gen(function* () {
+        const texts = passages.map(({ text, title }) => embeddedText({ heading: title, text }))
+        const fitting = texts.filter(({ length }) => length <= 100)
+        const vectors = yield* embedder.generateEmbeddings(fitting)
+        const found = new Map(Arr.zip(fitting, vectors))
+        return texts.map((text) => found.get(text))
+      })
+    return Embedder.of({ ...embedder, embedWhole })
+  }),
+)
 
 /** One turn of the event loop, in real time whatever the test's clock says. */
 export const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
