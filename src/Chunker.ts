@@ -9,7 +9,6 @@ import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import {
   type Chunk,
   chunkOf,
@@ -91,8 +90,7 @@ export const make = Effect.gen(function* () {
       })
       const passages = new Map(each.map(({ chunk, passage }) => [chunk.inputHash, passage]))
       const answers = yield* embedWhole([...passages.values()])
-      const made = answers.filter(Predicate.isNotUndefined)
-      const flaw = Vector.flawOf(made, passages.size - (answers.length - made.length), embedder.dimensions)
+      const flaw = Vector.flawOfSome(answers, passages.size, embedder.dimensions)
       if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
       const vectors = new Map(Arr.zip(passages.keys(), answers))
       for (const { chunk, entity } of each) {
@@ -134,8 +132,7 @@ export const make = Effect.gen(function* () {
       const embedder = by ?? (yield* active)
       const whole = yield* wholes(embedder, entities)
       const others = entities.filter((entity) => !whole.has(entity))
-      const cut = others.length === 0 ? [] : yield* cutAndEmbed(embedder, others)
-      const chunks = new Map(Arr.zip(others, cut))
+      const chunks = new Map(others.length === 0 ? [] : Arr.zip(others, yield* cutAndEmbed(embedder, others)))
       return entities.map((entity) => {
         const chunk = whole.get(entity)
         return chunk === undefined ? (chunks.get(entity) ?? []) : [chunk]

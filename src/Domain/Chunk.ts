@@ -69,9 +69,11 @@ export const wholePiece = ({ text, title }: Passage): Piece => ({
   end: text.length,
 })
 
+/** What is embedded for a passage that fits. */
+export const wholeText = ({ text, title }: Passage): string => embeddedText({ heading: title, text })
+
 /** Hash of the whole passage: the same hash, the same chunks. */
-export const passageHash = ({ text, title }: Passage): string =>
-  sha256(title === "" ? text : `${title}\n\n${text}`)
+export const passageHash = (passage: Passage): string => sha256(wholeText(passage))
 
 /** Stands in the place of that hash where nothing is to be embedded: such an entity is found by words only. */
 export const notEmbedded = ""

@@ -24,6 +24,16 @@ export const flawOf = (
   return undefined
 }
 
+/** The same where an answer may be left out: `count` answers, and each that is there a unit vector. */
+export const flawOfSome = (
+  answers: ReadonlyArray<Float32Array | undefined>,
+  count: number,
+  dimensions: number,
+): string | undefined => {
+  const vectors = answers.filter((answer) => answer !== undefined)
+  return flawOf(vectors, count - (answers.length - vectors.length), dimensions)
+}
+
 /** Cosine of two unit vectors of the same length. */
 export const dot = (a: Float32Array, b: Float32Array): number => {
   let sum = 0

@@ -22,7 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { embeddedText, type Passage } from "../Domain/Chunk.js"
+import { type Passage, wholeText } from "../Domain/Chunk.js"
 import { EmbeddingError } from "../Domain/Errors.js"
 import { sha256 } from "../Domain/Hash.js"
 import * as Vector from "../Domain/Vector.js"
@@ -103,8 +103,7 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
       ask: Ask<Text>,
     ): Effect.Effect<Vectors, EmbeddingError> =>
       Effect.flatMap(ask([...texts.values()]), (answers) => {
-        const vectors = answers.filter(Predicate.isNotUndefined)
-        const flaw = Vector.flawOf(vectors, texts.size - (answers.length - vectors.length), dimensions)
+        const flaw = Vector.flawOfSome(answers, texts.size, dimensions)
         if (flaw !== undefined) return new EmbeddingError({ fault: "item", reason: flaw })
         const made = new Map(
           Arr.zip(texts.keys(), answers).flatMap(([hash, vector]) =>
@@ -181,8 +180,7 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
       ...(embedWhole === undefined
         ? {}
         : {
-            embedWhole: (passages: ReadonlyArray<Passage>) =>
-              vectorsOf(passages, ({ text, title }) => embeddedText({ heading: title, text }), embedWhole),
+            embedWhole: (passages: ReadonlyArray<Passage>) => vectorsOf(passages, wholeText, embedWhole),
           }),
       generateEmbedding: (text) =>
         Effect.map(generateEmbeddings([text]), ([vector = new Float32Array()]) => vector),

@@ -15,7 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import { EmbeddingError } from "../Domain/Errors.js"
-import { embeddedText, type Passage, type Piece, wholePiece } from "../Domain/Chunk.js"
+import { type Passage, type Piece, wholePiece, wholeText } from "../Domain/Chunk.js"
 import { bounded } from "../Domain/Runs.js"
 import { Embedder } from "../Embedder.js"
 import * as Messages from "./Messages.js"
@@ -92,16 +92,10 @@ export const layerProcesses = (name: ModelName): Layer.Layer<Embedder, never, Pr
 
       const embedWhole = (passages: ReadonlyArray<Passage>) => {
         const short = passages.filter((passage) => Pieces.isShort(passage, limit))
-        return Effect.map(
-          shared(
-            short.map(({ text, title }) => embeddedText({ heading: title, text })),
-            embedFitting,
-          ),
-          (vectors) => {
-            const found = new Map(Arr.zip(short, vectors))
-            return passages.map((passage) => found.get(passage))
-          },
-        )
+        return Effect.map(shared(short.map(wholeText), embedFitting), (vectors) => {
+          const found = new Map(Arr.zip(short, vectors))
+          return passages.map((passage) => found.get(passage))
+        })
       }
 
       // A token takes at least one byte.

@@ -228,7 +228,7 @@ export const make = (sql: StatementBuilder) => {
     stillHeld: (claims: ReadonlyArray<InHand>) =>
       sql`SELECT attempt_token AS "token" FROM embedding_queue WHERE ${isHeld(claims)}`,
 
-    /** Ends claims under their tokens: the hot path, one statement for all that are stored together. */
+    /** Ends a claim under its token: the hot path. */
     complete: ({ job: { generation }, token }: InHand, outcome: Outcome, now: number) => sql`
       UPDATE embedding_queue SET
         status = 'completed', outcome = ${outcome}, attempt_token = NULL, lease_until = NULL,

@@ -8,7 +8,7 @@ import * as Logger from "effect/Logger"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { embeddedText, type Passage } from "../../src/Domain/Chunk.js"
+import { type Passage, wholeText } from "../../src/Domain/Chunk.js"
 import { Embedder } from "../../src/Embedder.js"
 import * as FastEmbed from "../../src/Embedder/FastEmbed.js"
 import * as Processes from "../../src/Embedder/Processes.js"
@@ -41,7 +41,7 @@ export const embeddingWhole = Layer.effect(
   Effect.map(Embedder, (embedder) => {
     const embedWhole = (passages: ReadonlyArray<Passage>) =>
       Effect.gen(function* () {
-        const texts = passages.map(({ text, title }) => embeddedText({ heading: title, text }))
+        const texts = passages.map(wholeText)
         const fitting = texts.filter(({ length }) => length <= 100)
         const vectors = yield* embedder.generateEmbeddings(fitting)
         const found = new Map(Arr.zip(fitting, vectors))
