@@ -14,6 +14,7 @@ const loadedBy = (entry: Program) =>
     const folder = yield* temporaryFolder
     const file = join(folder, "loads.txt")
     const { code, stderr, stdout } = yield* run(entry, [], {
+      fromSource: true,
       env: {
         EMBEDBOX_DATABASE: join(folder, "notes.sqlite"),
         // A setting that nobody could start with: nobody may look.

@@ -17,6 +17,7 @@ const loadedBy = (
   Effect.gen(function* () {
     const file = join(folder, `${args[0]}.txt`)
     const { code, stderr } = yield* run("bin.ts", args, {
+      fromSource: true,
       env: {
         EMBEDBOX_DATABASE: join(folder, "notes.sqlite"),
         NODE_OPTIONS: `--import=${preload}`,

@@ -1,14 +1,10 @@
 /** An assistant: the official client of the protocol, on the real program over its pipes, with a database of the test's own. */
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { environment } from "../support/Processes.js"
-
-const root = fileURLToPath(new URL("../..", import.meta.url))
-const tsx = new URL("../../node_modules/tsx/dist/loader.mjs", import.meta.url).href
+import { program } from "../support/programs.js"
 
 /** What a tool answered, as far as tests look at it. */
 export const Result = Schema.Struct({
@@ -28,7 +24,7 @@ export const start = (
   Effect.gen(function* () {
     const transport = new StdioClientTransport({
       command: process.execPath,
-      args: ["--import", tsx, join(root, "src", "bin.ts"), "mcp", ...args],
+      args: [...program("bin.ts"), "mcp", ...args],
       env: Object.fromEntries(
         Object.entries(environment({ EMBEDBOX_DATABASE: database, ...env })).flatMap(([name, value]) =>
           value === undefined ? [] : [[name, value]],

@@ -6,9 +6,10 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { program } from "../support/programs.js"
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
-const script = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const script = (path: string) => ["--import", tsx, fileURLToPath(new URL(path, import.meta.url))]
 
 export interface Child {
   /** Whether it is at work; false when it ended before it said so. */
@@ -36,7 +37,7 @@ const settings = (database: string): NodeJS.ProcessEnv => ({
 })
 
 const start = (
-  path: string,
+  entry: ReadonlyArray<string>,
   args: ReadonlyArray<string>,
   options: { readonly database: string; readonly readyWhen: string; readonly output: string },
 ): Effect.Effect<Child, never, Scope.Scope> =>
@@ -46,7 +47,7 @@ const start = (
     let said = ""
     let over = false
     const child: ChildProcess = yield* Effect.sync(() =>
-      spawn(process.execPath, ["--import", tsx, script(path), ...args], {
+      spawn(process.execPath, [...entry, ...args], {
         env: settings(options.database),
         stdio: ["pipe", "pipe", "pipe"],
       }),
@@ -80,7 +81,7 @@ const start = (
   })
 
 export const daemon = (database: string, output: string) =>
-  start("../../src/main.ts", [], { database, output, readyWhen: "embedbox is ready" })
+  start(program("main.ts"), [], { database, output, readyWhen: "embedbox is ready" })
 
 export const client = (given: {
   readonly database: string
@@ -89,7 +90,7 @@ export const client = (given: {
   readonly seed: number
   readonly output: string
 }) =>
-  start("client.ts", [given.database, given.log, given.name, String(given.seed)], {
+  start(script("client.ts"), [given.database, given.log, given.name, String(given.seed)], {
     database: given.database,
     output: given.output,
     readyWhen: "ready",
@@ -101,7 +102,7 @@ export const reembedder = (given: {
   readonly seed: number
   readonly output: string
 }) =>
-  start("reembedder.ts", [given.database, String(given.seed)], {
+  start(script("reembedder.ts"), [given.database, String(given.seed)], {
     database: given.database,
     output: given.output,
     readyWhen: "at ",
@@ -109,7 +110,7 @@ export const reembedder = (given: {
 
 /** Takes orders into a table of the host's and into Embedbox, each in one transaction; ready when one is taken. */
 export const orders = (given: { readonly database: string; readonly run: string; readonly output: string }) =>
-  start("orders.ts", [given.database, given.run], {
+  start(script("orders.ts"), [given.database, given.run], {
     database: given.database,
     output: given.output,
     readyWhen: "taken",

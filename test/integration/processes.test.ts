@@ -4,15 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { type ChildProcess, spawn } from "node:child_process"
-import { createRequire } from "node:module"
-import { fileURLToPath, pathToFileURL } from "node:url"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import { Storage } from "../../src/Storage.js"
+import { program } from "../support/programs.js"
 import { system, temporaryDatabase } from "../support.js"
-
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
 
 const exitOf = (child: ChildProcess) =>
   Effect.async<number | string | null>((resume) => {
@@ -26,7 +22,7 @@ const exitOf = (child: ChildProcess) =>
 const daemon = (database: string) =>
   Effect.acquireRelease(
     Effect.async<ChildProcess>((resume) => {
-      const child = spawn(process.execPath, ["--import", tsx, main], {
+      const child = spawn(process.execPath, program("main.ts"), {
         env: {
           ...process.env,
           EMBEDBOX_DATABASE: database,

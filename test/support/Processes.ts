@@ -1,17 +1,16 @@
 /**
- * Runs the real programs (`bin.ts`, `main.ts`) as processes of their own, through tsx, so that no build is needed.
+ * Runs the real programs (`bin.ts`, `main.ts`) as processes of their own.
  * Nothing sleeps: a test waits for a line that a process writes, or for its end.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { type Program, program, sourceOf } from "./programs.js"
 
-/** By its place, because a program may be started in another folder. */
-const tsx = new URL("../../node_modules/tsx/dist/loader.mjs", import.meta.url).href
+export type { Program } from "./programs.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -43,6 +42,8 @@ export interface Options {
   readonly stdin?: string
   /** Its standard input is left open, for the test to write to. */
   readonly leaveOpen?: boolean
+  /** Not from the build: what is loaded is asked for by the names of the sources. */
+  readonly fromSource?: boolean
   /** Where it is started; the root of the repository where nothing is said. */
   readonly folder?: string
 }
@@ -61,12 +62,9 @@ export const environment = (env: Options["env"]) => {
   return { ...inherited, ...Object.fromEntries(wanted) }
 }
 
-/** An entry point; one that is no program is only imported. */
-export type Program = "bin.ts" | "main.ts" | "index.ts" | "promise.ts" | "testing.ts"
-
-/** Starts `src/<program>`; it is killed when the scope closes, if it still runs then. */
+/** Starts a program; it is killed when the scope closes, if it still runs then. */
 export const start = (
-  program: Program,
+  name: Program,
   args: ReadonlyArray<string>,
   options: Options = {},
 ): Effect.Effect<Running, never, Scope.Scope> =>
@@ -77,7 +75,7 @@ export const start = (
     let stderr = ""
     const child: ChildProcess = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, ["--import", tsx, join(root, "src", program), ...args], {
+        spawn(process.execPath, [...(options.fromSource ? sourceOf(name) : program(name)), ...args], {
           cwd: options.folder ?? root,
           env: environment(options.env),
           stdio: "pipe",

@@ -2,7 +2,6 @@
  * A real terminal for the command line: the program on a pseudo-terminal, keys typed into it, and what a person would see,
  * kept by a terminal emulator. Nothing sleeps: a test waits until the screen shows something.
  */
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as pty from "@lydell/node-pty"
 import headless from "@xterm/headless"
@@ -10,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as programs from "./programs.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -49,12 +49,10 @@ export interface Options {
 /** How long the slowest of machines may take. */
 const patience = "40 seconds"
 
-const source = ["--import", "tsx", join(root, "src/bin.ts")]
-
 /** Starts the command line on a terminal; it is killed when the scope closes, if it still runs then. */
 export const open = (
   args: ReadonlyArray<string>,
-  { columns = 80, env, program = source, rows = 24 }: Options,
+  { columns = 80, env, program = programs.program("bin.ts"), rows = 24 }: Options,
 ): Effect.Effect<Terminal, never, Scope.Scope> =>
   Effect.gen(function* () {
     const inherited = Object.entries(process.env).filter(
