@@ -12,6 +12,7 @@ export default defineConfig({
     ],
   },
   test: {
+    globalSetup: "test/setup.ts",
     include: ["test/**/*.test.ts", "scratchpad/host/*.test.ts"],
     // The native tokenizer and better-sqlite3 want a process of their own, not a thread.
     pool: "forks",

@@ -4,13 +4,15 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { fork } from "node:child_process"
+import { pathToFileURL } from "node:url"
+import { inject } from "vitest"
 import { models } from "../../src/Embedder/models.js"
 import * as Processes from "../../src/Embedder/Processes.js"
 import { Embedder } from "../../src/Embedder.js"
 import * as FastEmbed from "../../src/Embedder/FastEmbed.js"
 import { areAlive, gone, quiet, turn, passage } from "./support.js"
 
-const entry = new URL("./fixtures/StubChild.ts", import.meta.url)
+const entry = pathToFileURL(inject("stubChild"))
 
 const stub = (options: Partial<Processes.Options> = {}) =>
   FastEmbed.layerProcesses("all-MiniLM-L6-v2").pipe(

@@ -1,7 +1,7 @@
 /**
  * The processes that hold the model die, hang and do not come up, from queue to store. The children are real and take
  * real time; deadlines, backoff and the breaker go by the test's clock, which stands still while a child works, so that
- * a slow machine changes nothing. `fixtures/StubChild.ts` stands at the place of the model.
+ * a slow machine changes nothing. `Embedder/fixtures/StubChild.ts` stands at the place of the model.
  */
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,8 @@ import * as TestClock from "effect/TestClock"
 import * as TestServices from "effect/TestServices"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { describe } from "vitest"
+import { pathToFileURL } from "node:url"
+import { describe, inject } from "vitest"
 import * as Doctor from "../../src/Doctor.js"
 import * as FastEmbed from "../../src/Embedder/FastEmbed.js"
 import * as Processes from "../../src/Embedder/Processes.js"
@@ -22,7 +23,7 @@ import { areAlive, gone } from "../Embedder/support.js"
 import { plainBackoff, quiet, services, settle, temporaryFolder } from "../support.js"
 import { createMany, expectUnharmed, findings, jobsOf } from "./support.js"
 
-const entry = new URL("../Embedder/fixtures/StubChild.ts", import.meta.url)
+const entry = pathToFileURL(inject("stubChild"))
 
 /** The folder of the children: what they have done, and what they are told. */
 interface Children {
