@@ -1,11 +1,12 @@
 /**
- * How near embedding comes to what the machine can do: `npm run bench:embed [-- --texts 1000 --rounds 3 --json]`. One
- * corpus and one model, in turns: Embedbox's pipeline from create to stored, its `Embedder` alone, a bare onnxruntime
- * session that is fed ready-made runs in the grouping that is best for it, in as many processes and threads; what is left
- * of a pipeline when all that is ours is taken away; and, with
- * the same weights in the graph that an exporter would write, the bare session, `fastembed` as it comes (32 bits, padding
- * to 512) and `@huggingface/transformers`. The pipeline is measured once by itself, and once while questions are asked
- * and the event loop is watched.
+ * How near embedding comes to what the machine can do: `npm run bench:embed [-- --texts 1000 --rounds 3 --processes 1
+ * --json]`. One corpus and one model, in turns: Embedbox's pipeline from create to stored, its `Embedder` alone, a bare
+ * onnxruntime session that is fed ready-made runs in the grouping that is best for it, in as many processes and threads;
+ * what is left of a pipeline when all that is ours is taken away; and, with the same weights in the graph that an
+ * exporter would write, the bare session, `fastembed` as it comes (32 bits, padding to 512) and
+ * `@huggingface/transformers`. The pipeline is measured once by itself, and once while questions are asked and the event
+ * loop is watched. The bare session has its turn before and after each of the others, and a share is of the two nearest:
+ * a machine that others use is now quick and now slow.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
@@ -29,6 +30,7 @@ import * as Config from "../../src/Shell/Config.js"
 import * as BarePipeline from "./embed/barePipeline.js"
 import * as Corpus from "./embed/corpus.js"
 import * as Folders from "./embed/folders.js"
+import * as Processor from "./embed/processor.js"
 import * as Rival from "./embed/rival.js"
 import * as Tokens from "./embed/tokens.js"
 import {
@@ -57,6 +59,12 @@ const residentMemory = (pid: number): number => {
   const [, kilobytes = "0"] = /VmHWM:\s+(\d+)/.exec(Fs.readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
   return Number(kilobytes) / 1024
 }
+
+/** Those of the environment, but for the number of processes where one is given. */
+const loadSettings = Effect.map(Config.load(), (settings) => ({
+  ...settings,
+  processes: argument("processes", 0) || settings.processes,
+}))
 
 /** The pool and its embedder, so that the bench can look into it. */
 const pool = (settings: Config.Settings) =>
@@ -99,23 +107,31 @@ const withShell = <A>(
     }).pipe(Effect.provide(shell))
   })
 
-/** How long the texts took, by a shell that has worked for a while, in milliseconds. */
+/** What the texts took, by a shell that has worked for a while. */
 const pipeline = (
   texts: ReadonlyArray<string>,
   before: ReadonlyArray<string>,
   database: string,
   settings: Config.Settings,
 ) =>
-  withShell(database, settings, (store) =>
-    Effect.zipRight(
-      store(before),
-      Effect.map(timed(store(texts)), ([ms]) => ms),
+  Effect.flatMap(Processes.Processes, ({ pids }) =>
+    withShell(database, settings, (store) =>
+      Effect.zipRight(store(before), Processor.watched(store(texts), pids)),
     ),
   )
 
-/** The same while somebody asks now and then, and the event loop is watched: both take their share of the cores. */
-const watched = (texts: ReadonlyArray<string>, database: string, settings: Config.Settings) =>
-  Effect.flatMap(Embedder, (embedder) =>
+/**
+ * The same while somebody asks ten times a second, and the event loop is watched: both take their share of the cores.
+ * He asks from the first text on, and what he waits until the shell has worked for a while is told apart: meanwhile a
+ * process may come up, or come back from having been idle.
+ */
+const beset = (
+  texts: ReadonlyArray<string>,
+  before: ReadonlyArray<string>,
+  database: string,
+  settings: Config.Settings,
+) =>
+  Effect.flatMap(Effect.all([Embedder, Processes.Processes]), ([embedder, { pids }]) =>
     withShell(database, settings, (store) =>
       Effect.gen(function* () {
         const latencies: Array<number> = []
@@ -127,16 +143,18 @@ const watched = (texts: ReadonlyArray<string>, database: string, settings: Confi
             ).pipe(Effect.map(([ms]) => latencies.push(ms))),
           ),
         )
-        const loop = yield* withLoopDelay(timed(store(texts)))
+        yield* store(before)
+        const first = latencies.splice(0)
+        const loop = yield* withLoopDelay(Processor.watched(store(texts), pids))
         yield* Fiber.interrupt(asking)
-        return { ms: loop.value[0], loopP99: loop.p99, latencies }
+        return { ...loop.value, loopP99: loop.p99, first, latencies }
       }),
     ),
   )
 
 const program = Effect.gen(function* () {
   const folder = yield* temporaryFolder
-  const settings = yield* Config.load()
+  const settings = yield* loadSettings
   const { folder: ours } = yield* BundledModel.ensure({ cacheDir: settings.cacheDir, name })
   const exported = yield* Folders.make(folder)
   const size = Processes.defaultSize(models[name], (yield* Processes.Processes).size)
@@ -171,24 +189,31 @@ const program = Effect.gen(function* () {
   )
 
   const perSecond = (many: number, ms: number) => (many / ms) * 1000
+  /** What a turn over the corpus took: texts a second, and milliseconds of the processor for a text. */
+  const figure = (turn: { readonly ms: number; readonly processor: number }) => ({
+    perSecond: perSecond(corpus.length, turn.ms),
+    processor: turn.processor / corpus.length,
+  })
+  const ofOurs = (turn: { readonly ms: number; readonly host: number; readonly children: number }) =>
+    figure({ ms: turn.ms, processor: turn.host + turn.children })
   /** The processes get every so many-th run, sorted by length, so that none is left with the long ones. */
   const bare = (grouping: Grouping.Bounds, rival = session) =>
-    Effect.gen(function* () {
+    Effect.suspend(() => {
       const runs = Grouping.byLength(
         ids.map(({ length }) => length),
         grouping,
       ).map((group) => group.map((at) => ids[at] ?? []))
-      const { ms } = yield* rival.race((process) => ({
-        runs: runs.filter((_, at) => at % processes === process),
-      }))
-      return perSecond(corpus.length, ms)
+      const shares = (process: number) => ({ runs: runs.filter((_, at) => at % processes === process) })
+      return Effect.map(rival.race(shares), figure)
     })
   const alone = { enough: 0, waste: 0 }
   const groupings = [alone, Grouping.bounds, { enough: 256, waste: 0.1 }]
 
   // What is measured first would pay for what is loaded and compiled late.
   yield* embedder.generateEmbeddings(corpus)
-  const tried = yield* Effect.forEach(groupings, (grouping) => bare(grouping))
+  const tried = yield* Effect.forEach(groupings, (grouping) =>
+    Effect.map(bare(grouping), ({ perSecond }) => perSecond),
+  )
   const best = groupings[tried.indexOf(Math.max(...tried))] ?? alone
   say(
     `bare session, texts/s: ${tried.map(round).join(", ")} alone, to ${Grouping.bounds.enough} and to 256 tokens`,
@@ -199,21 +224,36 @@ const program = Effect.gen(function* () {
   const before = corpus.slice(0, 300).map((text) => `Again: ${text.slice(0, 300)}`)
   const measured: Record<string, Array<number>> = {}
   const note = (name: string, value: number) => void (measured[name] ??= []).push(value)
+  const typical = (name: string) => median(measured[name] ?? [])
+  const first: Array<number> = []
   const latencies: Array<number> = []
   for (let turn = 0; turn < rounds; turn++) {
-    note("session", yield* bare(best))
-    const [ms] = yield* timed(embedder.generateEmbeddings(corpus))
-    note("service", perSecond(corpus.length, ms))
-    const piped = yield* pipeline(corpus, before, Path.join(folder, `${turn}.sqlite`), settings)
-    note("pipeline", perSecond(corpus.length, piped))
-    note("session", yield* bare(best))
-    const barePiped = yield* BarePipeline.run(corpus, Path.join(folder, `${turn}-bare.sqlite`), texts)
-    note("barePipeline", perSecond(corpus.length, barePiped))
-    note("sessionExported", yield* bare(best, plain))
-    const asked = yield* watched(corpus, Path.join(folder, `${turn}-watched.sqlite`), settings)
-    note("pipelineWatched", perSecond(corpus.length, asked.ms))
-    note("loopP99", asked.loopP99)
-    latencies.push(...asked.latencies)
+    const sqlite = (name: string) => Path.join(folder, `${turn}-${name}.sqlite`)
+    const turns = {
+      service: Effect.map(Processor.watched(embedder.generateEmbeddings(corpus), pids), ofOurs),
+      pipeline: Effect.map(pipeline(corpus, before, sqlite("pipeline"), settings), ofOurs),
+      barePipeline: Processor.watched(BarePipeline.run(corpus, sqlite("bare"), texts), pids).pipe(
+        Effect.map(({ host, value }) => figure({ ms: value.ms, processor: host + value.processor })),
+      ),
+      sessionExported: bare(best, plain),
+      pipelineBeset: Effect.map(beset(corpus, before, sqlite("beset"), settings), (turn) => {
+        note("loopP99", turn.loopP99)
+        first.push(...turn.first)
+        latencies.push(...turn.latencies)
+        return ofOurs(turn)
+      }),
+    }
+    let session = yield* bare(best)
+    for (const [name, effect] of Object.entries(turns)) {
+      const found = yield* effect
+      const after = yield* bare(best)
+      note(name, found.perSecond)
+      note(`${name} processor`, found.processor)
+      note(`${name} share`, (2 * found.perSecond) / (session.perSecond + after.perSecond))
+      note("session", after.perSecond)
+      note("session processor", after.processor)
+      session = after
+    }
     // Long enough for a process that had nothing to do to come up to speed.
     const repeat = 1_000
     const { ms: peakMs } = yield* peak.race(() => ({ repeat }))
@@ -227,49 +267,61 @@ const program = Effect.gen(function* () {
     }
   }
 
-  const typical = (name: string) => median(measured[name] ?? [])
   const transformersBest = Math.max(...kinds.map(typical))
   const giga = (typical("session") * tokens * productsPerToken) / corpus.length / 1e9
-  const row = (what: string, name: string) =>
+  const cell = (value: number, digits: number) =>
+    (Number.isNaN(value) ? "" : value.toFixed(digits)).padStart(10)
+  const shareOf = (name: string) => (name in measured ? typical(`${name} share`) : Number.NaN)
+  const row = (what: string, name: string, share = shareOf(name)) =>
     say(
-      `  ${what.padEnd(44)}${typical(name).toFixed(1).padStart(8)}${(typical(name) / typical("session")).toFixed(2).padStart(8)}`,
+      `  ${what.padEnd(42)}${cell(typical(name), 1)}${cell(share, 2)}${cell(typical(`${name} processor`), 2)}`,
     )
-  say(`  ${"texts per second".padEnd(44)}${"".padStart(8)}${"share".padStart(8)}`)
-  row("bare session, ideal runs", "session")
+  const heading = ["texts/s", "share", "CPU ms"].map((title) => title.padStart(10))
+  say(`  ${"".padEnd(42)}${heading.join("")}`)
+  row("bare session, ideal runs", "session", 1)
   row("bare session, the graph as exported", "sessionExported")
   row("bare pipeline, nothing of ours", "barePipeline")
   row("Embedder", "service")
   row("pipeline, create to stored", "pipeline")
-  row("pipeline, watched and with questions", "pipelineWatched")
-  row("@huggingface/transformers, 8 bits", "transformers-q8")
-  row("@huggingface/transformers, 32 bits", "transformers-fp32")
-  row("fastembed as it comes, 32 bits", "fastembed")
+  row("pipeline, watched and with questions", "pipelineBeset")
+  const apart = (name: string) => typical(name) / typical("session")
+  row("@huggingface/transformers, 8 bits", "transformers-q8", apart("transformers-q8"))
+  row("@huggingface/transformers, 32 bits", "transformers-fp32", apart("transformers-fp32"))
+  row("fastembed as it comes, 32 bits", "fastembed", apart("fastembed"))
   say(`  bare session: ${giga.toFixed(0)} of ${typical("peak").toFixed(0)} billion products a second`)
-  const queryP99 = percentile(latencies, 0.99)
-  say(
-    `  question during import: p50 ${round(percentile(latencies, 0.5))}, p99 ${round(queryP99)} ms of ${latencies.length}`,
-  )
+  const waits = (latencies: ReadonlyArray<number>) =>
+    `p50 ${round(percentile(latencies, 0.5))}, p99 ${round(percentile(latencies, 0.99))} ms of ${latencies.length}`
+  say(`  question during import: ${waits(latencies)}; while the import begins: ${waits(first)}`)
   say(`  event loop p99 ${round(typical("loopP99"))} ms`)
   const children = (yield* pids).map(residentMemory)
   say(
     `  memory at most: this process ${residentMemory(process.pid).toFixed(0)} MB, children ${children.map((mb) => mb.toFixed(0)).join(", ")} MB`,
   )
+  const figures = (wanted: (name: string) => boolean) =>
+    Object.fromEntries(
+      Object.keys(measured)
+        .filter(wanted)
+        .map((name) => [name.replace(" processor", ""), round(typical(name))]),
+    )
   report({
     model: name,
     texts: corpus.length,
     tokens,
-    perSecond: Object.fromEntries(Object.keys(measured).map((name) => [name, round(typical(name))])),
+    processes,
+    perSecond: figures((name) => !name.includes(" ") && name !== "loopP99" && name !== "peak"),
+    processorMs: figures((name) => name.endsWith(" processor")),
     ratios: {
-      serviceToSession: round(typical("service") / typical("session")),
-      pipelineToSession: round(typical("pipeline") / typical("session")),
-      pipelineToBarePipeline: round(typical("pipeline") / typical("barePipeline")),
-      barePipelineToSession: round(typical("barePipeline") / typical("session")),
+      serviceToSession: round(typical("service share")),
+      pipelineToSession: round(typical("pipeline share")),
+      pipelineToBarePipeline: round(typical("pipeline share") / typical("barePipeline share")),
+      barePipelineToSession: round(typical("barePipeline share")),
       pipelineToFastembed: round(typical("pipeline") / typical("fastembed")),
       pipelineToTransformers: round(typical("pipeline") / transformersBest),
       sessionToPeak: round(giga / typical("peak")),
     },
     queryP50Ms: round(percentile(latencies, 0.5)),
-    queryP99Ms: round(queryP99),
+    queryP99Ms: round(percentile(latencies, 0.99)),
+    firstQueriesP99Ms: round(percentile(first, 0.99)),
     eventLoopP99Ms: round(typical("loopP99")),
     childrenMb: children.map(Math.round),
   })
@@ -277,7 +329,7 @@ const program = Effect.gen(function* () {
 
 // Standard output is for the figures.
 const logs = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
-const withPool = Layer.unwrapEffect(Effect.map(Config.load(), pool))
+const withPool = Layer.unwrapEffect(Effect.map(loadSettings, pool))
 
 Effect.runPromise(
   program.pipe(Effect.scoped, Effect.provide(withPool), Effect.provide(Layer.merge(NodeContext.layer, logs))),

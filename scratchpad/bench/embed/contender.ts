@@ -20,7 +20,8 @@ export interface Work {
 
 /** What a round answers. */
 export interface Answer {
-  readonly rss: number
+  /** How long the processor worked on it, in milliseconds. */
+  readonly processor: number
   /** Of the bare session that is given texts: their vectors, one after the other. */
   readonly vectors?: Float32Array
 }
@@ -142,9 +143,11 @@ if (process.send !== undefined && isKind(kind)) {
   let run: Run = async () => {}
   const answer = async ({ work }: { readonly work?: Work }) => {
     if (work === undefined) {
+      const before = process.cpuUsage()
       const vectors = await run()
-      const { rss } = process.memoryUsage()
-      process.send?.(vectors === undefined ? { rss } : { rss, vectors })
+      const { system, user } = process.cpuUsage(before)
+      const processor = (user + system) / 1000
+      process.send?.(vectors === undefined ? { processor } : { processor, vectors })
     } else {
       run = await prepare(work)
       process.send?.("ready")

@@ -42,7 +42,10 @@ export const open = (options: {
         child.send(message)
       })
 
-    /** Shares the work out, waits until all are ready, and answers how long they took together, in milliseconds. */
+    /**
+     * Shares the work out, waits until all are ready, and answers how long they took together, and how long the
+     * processor worked for them, in milliseconds.
+     */
     const race = (shares: (process: number) => Work) =>
       Effect.gen(function* () {
         yield* Effect.forEach(children, (child, at) => ask<string>(child, { work: shares(at) }), {
@@ -54,7 +57,7 @@ export const open = (options: {
         })
         return {
           ms: performance.now() - start,
-          rss: answers.reduce((sum, { rss }) => sum + rss, 0),
+          processor: answers.reduce((sum, { processor }) => sum + processor, 0),
         }
       })
     /** Has one process do its work alone. */
