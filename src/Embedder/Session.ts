@@ -164,22 +164,28 @@ const feedsOf = (
   rows: ReadonlyArray<ReadonlyArray<number>>,
 ) => {
   const length = Math.max(...rows.map((row) => row.length))
-  const inputs: Record<string, BigInt64Array> = {
-    input_ids: new BigInt64Array(rows.length * length),
-    attention_mask: new BigInt64Array(rows.length * length),
-    token_type_ids: new BigInt64Array(rows.length * length),
-  }
-  for (const [row, ids] of rows.entries()) {
-    for (const [at, id] of ids.entries()) {
-      const place = row * length + at
-      if (inputs.input_ids !== undefined) inputs.input_ids[place] = BigInt(id)
-      if (inputs.attention_mask !== undefined) inputs.attention_mask[place] = 1n
+  // The lower half of each number is written (the runtime is built for little-endian machines only): a bigint for every
+  // token would be garbage at once.
+  const zeros = () => new Int32Array(2 * rows.length * length)
+  const [ids, mask] = [zeros(), zeros()]
+  for (const [row, tokens] of rows.entries()) {
+    for (let at = 0; at < tokens.length; at++) {
+      const place = 2 * (row * length + at)
+      ids[place] = tokens[at] ?? 0
+      mask[place] = 1
     }
+  }
+  const inputs: Record<string, Int32Array<ArrayBuffer>> = {
+    input_ids: ids,
+    attention_mask: mask,
+    token_type_ids: zeros(),
   }
   return Object.fromEntries(
     names.flatMap((name) => {
       const data = inputs[name]
-      return data === undefined ? [] : [[name, new Tensor("int64", data, [rows.length, length])]]
+      return data === undefined
+        ? []
+        : [[name, new Tensor("int64", new BigInt64Array(data.buffer), [rows.length, length])]]
     }),
   )
 }

@@ -20,8 +20,11 @@ export const pack = (vectors: ReadonlyArray<Float32Array>): Float32Array => {
   return block
 }
 
-const norm = (vector: Float32Array): number =>
-  Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
+const norm = (vector: Float32Array): number => {
+  let squares = 0
+  for (const value of vector) squares += value * value
+  return Math.sqrt(squares)
+}
 
 const wrong = (reason: string) => new EmbeddingError({ fault: "item", reason })
 
