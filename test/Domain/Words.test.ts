@@ -19,6 +19,22 @@ describe("searchable text", () => {
     expect(searchable(text)).toBe(indexed)
   })
 
+  it("has the parts of names in every script that has capitals", () => {
+    for (let code = 0x80; code <= 0x10ffff; code++) {
+      const letter = String.fromCodePoint(code)
+      if (/\p{Lu}/u.test(letter)) expect(searchable(`x${letter}`)).toContain(" x ")
+      if (/\p{Ll}/u.test(letter)) expect(searchable(`${letter}X`)).toMatch(/ X$/)
+    }
+  })
+
+  it("has the parts of ASCII names beside whatever else", () => {
+    for (const beside of ["—", "’", "→", "😀", "漢", "é", "Ж"]) {
+      expect(searchable(`${beside} getEntity ${beside}`)).toContain("getEntity get Entity")
+    }
+    expect(searchable("éaB")).toBe("éaB éa B")
+    expect(searchable("👩🏽aB")).toBe("👩🏽aB a B")
+  })
+
   it("is made in a time that grows with the text, whatever it is made of", () => {
     for (const part of ["x", "xY", "日", "日a", "é", "\u0301"]) {
       const text = part.repeat(1_000_000)
