@@ -5,9 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { EmbeddingError } from "../Domain/Errors.js"
-
-/** How far a norm may be from 1. */
-const tolerance = 1e-3
+import * as Vector from "../Domain/Vector.js"
 
 /** All vectors one behind the other. */
 export const pack = (vectors: ReadonlyArray<Float32Array>): Float32Array => {
@@ -41,13 +39,8 @@ export const unpack = (
     const vectors = Array.from({ length: count }, (_, index) =>
       block.slice(index * dimensions, (index + 1) * dimensions),
     )
-    for (const vector of vectors) {
-      const length = norm(vector)
-      // A single number that is not finite makes the norm so, too.
-      if (!(Math.abs(length - 1) <= tolerance)) {
-        return wrong(`the model gave a vector of length ${length} instead of 1`)
-      }
-    }
+    const flaw = Vector.flawOf(vectors, count, dimensions)
+    if (flaw !== undefined) return wrong(flaw)
     return Effect.succeed(vectors)
   })
 
