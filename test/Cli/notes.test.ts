@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as Output from "../../src/Cli/Output.js"
 import { temporaryFolder } from "../support.js"
 import type { Ended } from "../support/Processes.js"
+import { program } from "../support/programs.js"
 import { runHere } from "./inProcess.js"
 
 const shell = Effect.map(temporaryFolder, (folder) => {
@@ -110,7 +111,9 @@ describe("embedbox edit", { timeout: 60_000 }, () => {
       yield* add("a", "One")
       yield* Effect.promise(() => writeFile(join(folder, "other.md"), "By somebody else"))
       // Somebody else is a process of its own, while the editor is open.
-      const change = `echo mine > "$1"; "${process.execPath}" --import tsx src/bin.ts import "${folder}/in" --database "${database}" >/dev/null 2>&1`
+      const change = `echo mine > "$1"; "${process.execPath}" ${program("bin.ts")
+        .map((word) => `"${word}"`)
+        .join(" ")} import "${folder}/in" --database "${database}" >/dev/null 2>&1`
       yield* Effect.promise(async () => {
         const { mkdir } = await import("node:fs/promises")
         await mkdir(join(folder, "in"))

@@ -1,14 +1,14 @@
 /** Who called is told by its own file and line however a host is run, for its author has to find it. */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { execFile } from "node:child_process"
-import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import ts from "typescript"
 import { temporaryFolder } from "../support.js"
+import { script } from "../support/programs.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const module = "EntityService/Deprecation"
@@ -67,11 +67,7 @@ const cases: ReadonlyArray<
 > = [
   ["node", ["plain.js"], ["plain.js:3:80", "plain.js:4:39"]],
   ["node with source maps", ["--enable-source-maps", "plain.js"], ["plain.js:3:80", "plain.js:4:39"]],
-  [
-    "tsx",
-    ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href, "host.ts"],
-    ["host.ts:7:82", "host.ts:8:41"],
-  ],
+  ["tsx", script("host.ts"), ["host.ts:7:82", "host.ts:8:41"]],
   [
     "vitest",
     [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", "."],

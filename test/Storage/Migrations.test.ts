@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Migrations from "../../src/Storage/Migrations.js"
 import * as Sqlite from "../../src/Storage/Sqlite.js"
+import { script } from "../support/programs.js"
 import { open, otherConnection, tempFile, tempFolder } from "./support.js"
 
 const statement = (text: string) =>
@@ -110,10 +111,10 @@ describe("migrations", () => {
     Effect.gen(function* () {
       const folder = yield* tempFolder
       const files = Array.from({ length: 15 }, (_, n) => join(folder, `${n}.db`))
-      const script = fileURLToPath(new URL("child.ts", import.meta.url))
+      const child = script(fileURLToPath(new URL("child.ts", import.meta.url)))
       const found = yield* Effect.promise(async () => {
         const children = [1, 2].map(() =>
-          spawn(process.execPath, ["--import", "tsx", script, ...files], {
+          spawn(process.execPath, [...child, ...files], {
             stdio: ["pipe", "pipe", "inherit"],
           }),
         )

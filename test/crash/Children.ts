@@ -1,15 +1,13 @@
 /** The processes of the crash harness: each ends by SIGKILL when its scope closes, if it still runs then. */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import { createRequire } from "node:module"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { program } from "../support/programs.js"
+import { program, script } from "../support/programs.js"
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
-const script = (path: string) => ["--import", tsx, fileURLToPath(new URL(path, import.meta.url))]
+const beside = (file: string) => script(fileURLToPath(new URL(file, import.meta.url)))
 
 export interface Child {
   /** Whether it is at work; false when it ended before it said so. */
@@ -90,7 +88,7 @@ export const client = (given: {
   readonly seed: number
   readonly output: string
 }) =>
-  start(script("client.ts"), [given.database, given.log, given.name, String(given.seed)], {
+  start(beside("client.ts"), [given.database, given.log, given.name, String(given.seed)], {
     database: given.database,
     output: given.output,
     readyWhen: "ready",
@@ -102,7 +100,7 @@ export const reembedder = (given: {
   readonly seed: number
   readonly output: string
 }) =>
-  start(script("reembedder.ts"), [given.database, String(given.seed)], {
+  start(beside("reembedder.ts"), [given.database, String(given.seed)], {
     database: given.database,
     output: given.output,
     readyWhen: "at ",
@@ -110,7 +108,7 @@ export const reembedder = (given: {
 
 /** Takes orders into a table of the host's and into Embedbox, each in one transaction; ready when one is taken. */
 export const orders = (given: { readonly database: string; readonly run: string; readonly output: string }) =>
-  start(script("orders.ts"), [given.database, given.run], {
+  start(beside("orders.ts"), [given.database, given.run], {
     database: given.database,
     output: given.output,
     readyWhen: "taken",

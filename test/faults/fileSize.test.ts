@@ -9,16 +9,15 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { statSync } from "node:fs"
-import { createRequire } from "node:module"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import { describe } from "vitest"
 import { EmbeddingQueue } from "../../src/EmbeddingQueue.js"
 import { EntityService } from "../../src/EntityService.js"
 import { startWorker, storedIds, untilQuiet } from "../EmbeddingWorker/fixtures.js"
+import { program, script } from "../support/programs.js"
 import { createMany, expectUnharmed, onFile } from "./support.js"
 
-const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
+const writer = script(fileURLToPath(new URL("writer.ts", import.meta.url)))
 
 /** None of the caller's settings. */
 const inherited = Object.fromEntries(
@@ -28,7 +27,7 @@ const inherited = Object.fromEntries(
 /** The program as a process that may write no file beyond so many KiB, and what it has said so far. */
 const limited = (
   kibibytes: number,
-  program: string,
+  entry: ReadonlyArray<string>,
   args: ReadonlyArray<string>,
   env: NodeJS.ProcessEnv = {},
 ) =>
@@ -42,9 +41,7 @@ const limited = (
           `ulimit -S -f ${kibibytes} && exec "$@"`,
           "-",
           process.execPath,
-          "--import",
-          tsx,
-          path(program),
+          ...entry,
           ...args,
         ],
         { env: { ...inherited, ...env }, stdio: ["ignore", "pipe", "pipe"] },
@@ -74,7 +71,7 @@ describe.skipIf(!has("bash"))("a limit on the size of files", { timeout: 180_000
     onFile((file) =>
       Effect.gen(function* () {
         const service = yield* EntityService
-        const { child, said } = yield* limited(1_500, "writer.ts", [file])
+        const { child, said } = yield* limited(1_500, writer, [file])
         expect(yield* endOf(child)).toBe(0)
         expect(said.out).toMatch(/\nread w0\ndone\n$/)
         const lines = said.out.split("\n")
@@ -100,7 +97,7 @@ describe.skipIf(!has("bash"))("a limit on the size of files", { timeout: 180_000
     onFile((file) =>
       Effect.gen(function* () {
         const queue = yield* EmbeddingQueue
-        const { child, said } = yield* limited(1_000, "../../src/main.ts", [], {
+        const { child, said } = yield* limited(1_000, program("main.ts"), [], {
           EMBEDBOX_DATABASE: file,
           EMBEDBOX_MODEL: "fake",
           EMBEDBOX_BATCH_SIZE: "4",

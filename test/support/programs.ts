@@ -24,18 +24,17 @@ const isBuilt = () => {
   )
 }
 
-const folder = isBuilt() ? "dist" : "src"
+const built = isBuilt()
 
 /** An entry point; one that is no program is only imported. */
 export type Program = "bin.ts" | "main.ts" | "index.ts" | "promise.ts" | "testing.ts"
 
+/** What Node is given to run a file of TypeScript. */
+export const script = (file: string): ReadonlyArray<string> => ["--import", tsx, file]
+
 /** What Node is given to run an entry point from its source. */
-export const sourceOf = (program: Program): ReadonlyArray<string> => [
-  "--import",
-  tsx,
-  join(root, "src", program),
-]
+export const sourceOf = (program: Program): ReadonlyArray<string> => script(join(root, "src", program))
 
 /** The same from its build, where that is not older than any source. */
 export const program = (program: Program): ReadonlyArray<string> =>
-  folder === "src" ? sourceOf(program) : [join(root, folder, program.replace(/\.ts$/, ".js"))]
+  built ? [join(root, "dist", program.replace(/\.ts$/, ".js"))] : sourceOf(program)
