@@ -5,8 +5,9 @@
  * what is left of a pipeline when all that is ours is taken away; and, with the same weights in the graph that an
  * exporter would write, the bare session, `fastembed` as it comes (32 bits, padding to 512) and
  * `@huggingface/transformers`. The pipeline is measured once by itself, and once while questions are asked and the event
- * loop is watched. The bare session has its turn before and after each of the others, and a share is of the two nearest:
- * a machine that others use is now quick and now slow.
+ * loop is watched. The bare session has its turn before and after each of the others, and a share is of the two nearest,
+ * as a machine that others use is now quick and now slow; those of fastembed and transformers, which are far behind, are
+ * of its median.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
