@@ -2,8 +2,10 @@
 import * as Schema from "effect/Schema"
 
 /** What the thread connects to. */
-export const Connecting = Schema.Struct({ filename: Schema.String, readonly: Schema.Boolean })
-export type Connecting = typeof Connecting.Type
+export interface Connecting {
+  readonly filename: string
+  readonly readonly: boolean
+}
 
 /** One statement. `id` tells which question an answer is to. */
 export interface Question {
