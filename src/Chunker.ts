@@ -69,75 +69,80 @@ export const make = Effect.gen(function* () {
     )
 
   /** The vectors of these texts, each computed once. */
-  const vectorsOf = (embedder: typeof Embedder.Service, texts: ReadonlyArray<string>) =>
-    Effect.gen(function* () {
-      const vectors = yield* embedder.generateEmbeddings(texts)
-      const flaw = Vector.flawOf(vectors, texts.length, embedder.dimensions)
-      if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
-      return vectors
-    })
+  const vectorsOf = Effect.fnUntraced(function* (
+    embedder: typeof Embedder.Service,
+    texts: ReadonlyArray<string>,
+  ) {
+    const vectors = yield* embedder.generateEmbeddings(texts)
+    const flaw = Vector.flawOf(vectors, texts.length, embedder.dimensions)
+    if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
+    return vectors
+  })
 
   /** The chunk and the vector of each entity that fits whole, where the embedder has one request for that. */
-  const wholes = (embedder: typeof Embedder.Service, entities: ReadonlyArray<Entity>) =>
-    Effect.gen(function* () {
-      const found = new Map<Entity, EmbeddedChunk>()
-      const { embedWhole, fingerprint } = embedder
-      if (embedWhole === undefined) return found
-      const each = entities.map((entity) => {
-        const passage = passageOf(entity)
-        const { heading, path, start } = wholePiece(passage)
-        return { entity, passage, chunk: chunkOf({ heading, path, start, text: passage.text }) }
-      })
-      const passages = new Map(each.map(({ chunk, passage }) => [chunk.inputHash, passage]))
-      const answers = yield* embedWhole([...passages.values()])
-      const flaw = Vector.flawOfSome(answers, passages.size, embedder.dimensions)
-      if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
-      const vectors = new Map(Arr.zip(passages.keys(), answers))
-      for (const { chunk, entity } of each) {
-        const vector = vectors.get(chunk.inputHash)
-        if (vector !== undefined) found.set(entity, { ...chunk, fingerprint, vector })
-      }
-      return found
+  const wholes = Effect.fnUntraced(function* (
+    embedder: typeof Embedder.Service,
+    entities: ReadonlyArray<Entity>,
+  ) {
+    const found = new Map<Entity, EmbeddedChunk>()
+    const { embedWhole, fingerprint } = embedder
+    if (embedWhole === undefined) return found
+    const each = entities.map((entity) => {
+      const passage = passageOf(entity)
+      const { heading, path, start } = wholePiece(passage)
+      return { entity, passage, chunk: chunkOf({ heading, path, start, text: passage.text }) }
     })
+    const passages = new Map(each.map(({ chunk, passage }) => [chunk.inputHash, passage]))
+    const answers = yield* embedWhole([...passages.values()])
+    const flaw = Vector.flawOfSome(answers, passages.size, embedder.dimensions)
+    if (flaw !== undefined) return yield* new EmbeddingError({ fault: "item", reason: flaw })
+    const vectors = new Map(Arr.zip(passages.keys(), answers))
+    for (const { chunk, entity } of each) {
+      const vector = vectors.get(chunk.inputHash)
+      if (vector !== undefined) found.set(entity, { ...chunk, fingerprint, vector })
+    }
+    return found
+  })
 
   /** The chunks of entities that have several, and of all where the embedder must be told what to cut. */
-  const cutAndEmbed = (embedder: typeof Embedder.Service, entities: ReadonlyArray<Entity>) =>
-    Effect.gen(function* () {
-      const chunks = yield* cut(embedder, entities)
-      // A single chunk that was stored before would not have come to be embedded again.
-      const long = entities.filter((_, at) => (chunks[at]?.length ?? 0) > 1).map(keyOf)
-      const vectors = new Map(
-        long.length === 0
-          ? []
-          : yield* Effect.mapError(repository.knownVectors(long, embedder.fingerprint), hostFault),
-      )
-      const missing = new Map(
-        chunks.flat().flatMap((one) => (vectors.has(one.inputHash) ? [] : [[one.inputHash, one] as const])),
-      )
-      const made = yield* vectorsOf(embedder, [...missing.values()].map(embeddedText))
-      for (const [at, hash] of [...missing.keys()].entries()) {
-        const vector = made[at]
-        if (vector !== undefined) vectors.set(hash, vector)
-      }
-      return chunks.map((list) =>
-        list.flatMap((piece): ReadonlyArray<EmbeddedChunk> => {
-          const vector = vectors.get(piece.inputHash)
-          return vector === undefined ? [] : [{ ...piece, fingerprint: embedder.fingerprint, vector }]
-        }),
-      )
-    })
+  const cutAndEmbed = Effect.fnUntraced(function* (
+    embedder: typeof Embedder.Service,
+    entities: ReadonlyArray<Entity>,
+  ) {
+    const chunks = yield* cut(embedder, entities)
+    // A single chunk that was stored before would not have come to be embedded again.
+    const long = entities.filter((_, at) => (chunks[at]?.length ?? 0) > 1).map(keyOf)
+    const vectors = new Map(
+      long.length === 0
+        ? []
+        : yield* Effect.mapError(repository.knownVectors(long, embedder.fingerprint), hostFault),
+    )
+    const missing = new Map(
+      chunks.flat().flatMap((one) => (vectors.has(one.inputHash) ? [] : [[one.inputHash, one] as const])),
+    )
+    const made = yield* vectorsOf(embedder, [...missing.values()].map(embeddedText))
+    for (const [at, hash] of [...missing.keys()].entries()) {
+      const vector = made[at]
+      if (vector !== undefined) vectors.set(hash, vector)
+    }
+    return chunks.map((list) =>
+      list.flatMap((piece): ReadonlyArray<EmbeddedChunk> => {
+        const vector = vectors.get(piece.inputHash)
+        return vector === undefined ? [] : [{ ...piece, fingerprint: embedder.fingerprint, vector }]
+      }),
+    )
+  })
 
-  const embed = (entities: ReadonlyArray<Entity>, by?: typeof Embedder.Service) =>
-    Effect.gen(function* () {
-      const embedder = by ?? (yield* active)
-      const whole = yield* wholes(embedder, entities)
-      const others = entities.filter((entity) => !whole.has(entity))
-      const chunks = new Map(others.length === 0 ? [] : Arr.zip(others, yield* cutAndEmbed(embedder, others)))
-      return entities.map((entity) => {
-        const chunk = whole.get(entity)
-        return chunk === undefined ? (chunks.get(entity) ?? []) : [chunk]
-      })
+  const embed = Effect.fnUntraced(function* (entities: ReadonlyArray<Entity>, by?: typeof Embedder.Service) {
+    const embedder = by ?? (yield* active)
+    const whole = yield* wholes(embedder, entities)
+    const others = entities.filter((entity) => !whole.has(entity))
+    const chunks = new Map(others.length === 0 ? [] : Arr.zip(others, yield* cutAndEmbed(embedder, others)))
+    return entities.map((entity) => {
+      const chunk = whole.get(entity)
+      return chunk === undefined ? (chunks.get(entity) ?? []) : [chunk]
     })
+  })
 
   return Chunker.of({
     inputHash: (entity) => passageHash(passageOf(entity)),

@@ -165,36 +165,34 @@ export const make = (
         Effect.ensuring(bell.open),
       )
 
-    const take = (claims: ReadonlyArray<Claim<Entity>>) =>
-      Effect.gen(function* () {
-        yield* Ref.update(
-          inHand,
-          (held) => new Map([...held, ...claims.map((claim) => [claim.token, claim] as const)]),
-        )
-        // In line order, and no small note bound to wait for a big one.
-        for (const together of bounded(
-          claims,
-          { most: settings.batchSize, weight: batchLength },
-          ({ content }) => content.content.length,
-        )) {
-          yield* FiberSet.run(hands, processBatch(together))
-        }
-      })
+    const take = Effect.fnUntraced(function* (claims: ReadonlyArray<Claim<Entity>>) {
+      yield* Ref.update(
+        inHand,
+        (held) => new Map([...held, ...claims.map((claim) => [claim.token, claim] as const)]),
+      )
+      // In line order, and no small note bound to wait for a big one.
+      for (const together of bounded(
+        claims,
+        { most: settings.batchSize, weight: batchLength },
+        ({ content }) => content.content.length,
+      )) {
+        yield* FiberSet.run(hands, processBatch(together))
+      }
+    })
 
     // ---- looking for work --------------------------------------------------------------------------------
 
     /** Rests until the bell rings, the poll interval is over, or something becomes due. */
-    const rest = (until: number | undefined) =>
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const poll = Duration.toMillis(settings.pollInterval)
-        const wait = until === undefined ? poll : Math.min(poll, Math.max(1, until - now))
-        // Cheaper than a race, and nobody waits for the alarm to be off: it rings once too often at worst.
-        const alarm = yield* Effect.fork(Effect.zipRight(Effect.sleep(wait), bell.open))
-        yield* bell.await
-        yield* Fiber.interruptAsFork(alarm, yield* Effect.fiberId)
-        yield* bell.close
-      })
+    const rest = Effect.fnUntraced(function* (until: number | undefined) {
+      const now = yield* Clock.currentTimeMillis
+      const poll = Duration.toMillis(settings.pollInterval)
+      const wait = until === undefined ? poll : Math.min(poll, Math.max(1, until - now))
+      // Cheaper than a race, and nobody waits for the alarm to be off: it rings once too often at worst.
+      const alarm = yield* Effect.fork(Effect.zipRight(Effect.sleep(wait), bell.open))
+      yield* bell.await
+      yield* Fiber.interruptAsFork(alarm, yield* Effect.fiberId)
+      yield* bell.close
+    })
 
     /** One look: claims what there is for free hands. Answers whether another look at once may bring more. */
     const round: Effect.Effect<Look, StorageError> = Effect.gen(function* () {

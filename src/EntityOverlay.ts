@@ -81,6 +81,19 @@ export const viewOf = ({ live, stored }: Layered): Option.Option<EntityView> =>
       Option.map(stored, ({ entity, jobId }) => ({ ...entity, embedding: { state: "ready", jobId } })),
   })
 
+/** Behind a box that can be read, a damaged row is of no account: it will be replaced. */
+const layered = (
+  box: Readable<Box<Entity>> | undefined,
+  row: Readable<StoredEntity> | undefined,
+): Either.Either<Layered, StorageError> => {
+  if (box !== undefined && Either.isLeft(box)) return Either.left(errorOf(box.left))
+  const live = Option.map(Option.fromNullable(box), ({ right }) => right)
+  if (row === undefined || Either.isRight(row)) {
+    return Either.right({ live, stored: Option.map(Option.fromNullable(row), ({ right }) => right) })
+  }
+  return Option.isSome(live) ? Either.right({ live, stored: Option.none() }) : Either.left(errorOf(row.left))
+}
+
 /** A key of the overlay and the newest that is known of it. */
 interface Place extends EntityKey {
   readonly generation: number
@@ -103,34 +116,19 @@ export const make = Effect.gen(function* () {
   const queue = yield* EmbeddingQueue
   const repository = yield* EntityRepository
 
-  const layersOf = (keys: ReadonlyArray<EntityKey>) =>
-    storage.query(
-      Step.gen(function* () {
-        const boxes = byKey(yield* queue.liveBoxesOf(keys), ({ job }) => job)
-        const rows = byKey(yield* repository.findAll(keys), ({ entity }) => keyOf(entity))
-        return keys.map(keyText).map(
-          (name): Either.Either<Layered, StorageError> =>
-            Either.gen(function* () {
-              const box = boxes.get(name)
-              const live = box === undefined ? undefined : yield* Either.mapLeft(box, errorOf)
-              const row = rows.get(name)
-              // Behind a box that can be read, a damaged row is of no account: it will be replaced.
-              const stored =
-                row === undefined || (live !== undefined && Either.isLeft(row))
-                  ? undefined
-                  : yield* Either.mapLeft(row, errorOf)
-              return { live: Option.fromNullable(live), stored: Option.fromNullable(stored) }
-            }),
-        )
-      }),
-    )
+  const lookUp = Step.fn(function* (keys: ReadonlyArray<EntityKey>) {
+    const boxes = byKey(yield* queue.liveBoxesOf(keys), ({ job }) => job)
+    const rows = byKey(yield* repository.findAll(keys), ({ entity }) => keyOf(entity))
+    return keys.map(keyText).map((name) => layered(boxes.get(name), rows.get(name)))
+  })
 
-  const areFree = (keys: Arr.NonEmptyReadonlyArray<EntityKey>) =>
-    storage.query(
-      Step.gen(function* () {
-        return !(yield* queue.hasLive(keys)) && !(yield* repository.hasAny(keys))
-      }),
-    )
+  const layersOf = (keys: ReadonlyArray<EntityKey>) => storage.query(lookUp(keys))
+
+  const lookWhetherFree = Step.fn(function* (keys: Arr.NonEmptyReadonlyArray<EntityKey>) {
+    return !(yield* queue.hasLive(keys)) && !(yield* repository.hasAny(keys))
+  })
+
+  const areFree = (keys: Arr.NonEmptyReadonlyArray<EntityKey>) => storage.query(lookWhetherFree(keys))
 
   const find = (key: EntityKey) =>
     Effect.flatMap(layersOf([key]), ([one]) =>

@@ -165,20 +165,19 @@ export const make = Effect.gen(function* () {
 
   // The full-text rows come last and together: FTS5 gathers words in memory, and writes them out whenever a statement
   // on another table makes a savepoint.
-  const indexTexts = (versions: ReadonlyArray<Version>) =>
-    storage.transact(
-      Step.gen(function* () {
-        const docs = yield* Step.mapEither(docsOf(versions), decodeDocs)
-        if (docs.length === 0) return
-        const texts = new Map(versions.map(({ entity }) => [keyText(keyOf(entity)), entity]))
-        for (const { doc, ...key } of docs) {
-          const entity = texts.get(keyText(key))
-          if (entity === undefined) continue
-          yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
-            VALUES (${doc}, ${searchable(titleOf(entity))}, ${searchable(entity.content)})`
-        }
-      }),
-    )
+  const insertTexts = Step.fn(function* (versions: ReadonlyArray<Version>) {
+    const docs = yield* Step.mapEither(docsOf(versions), decodeDocs)
+    if (docs.length === 0) return
+    const texts = new Map(versions.map(({ entity }) => [keyText(keyOf(entity)), entity]))
+    for (const { doc, ...key } of docs) {
+      const entity = texts.get(keyText(key))
+      if (entity === undefined) continue
+      yield* statement`INSERT OR REPLACE INTO entity_fulltext (rowid, title, content)
+        VALUES (${doc}, ${searchable(titleOf(entity))}, ${searchable(entity.content)})`
+    }
+  })
+
+  const indexTexts = (versions: ReadonlyArray<Version>) => storage.transact(insertTexts(versions))
 
   const upsertRow = ({ entity, generation, inputHash, jobId }: StoredEntity) =>
     Step.map(
@@ -196,38 +195,34 @@ export const make = Effect.gen(function* () {
       (rows) => rows.length === 1,
     )
 
-  const storeAll = (all: ReadonlyArray<Embedded>) =>
-    storage.transact(
-      Step.gen(function* () {
-        for (const fingerprint of new Set(
-          all.flatMap(({ chunks }) => chunks.map((one) => one.fingerprint)),
-        )) {
-          yield* generations.admit(fingerprint)
-        }
-        const stored: Array<boolean> = []
-        for (const one of all) stored.push(yield* upsertRow(one))
-        const rows = all.filter((_, at) => stored[at])
-        // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
-        yield* statement`DELETE FROM entity_vectors WHERE (entity_type, entity_id) IN (
-          SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
-        for (const { chunks, entity } of rows) {
-          for (const [at, chunk] of chunks.entries()) {
-            yield* generations.insertChunk(keyOf(entity), chunk, at)
-          }
-        }
-        yield* indexTexts(rows)
-        return stored
-      }),
-    )
+  const upsertAll = Step.fn(function* (all: ReadonlyArray<Embedded>) {
+    for (const fingerprint of new Set(all.flatMap(({ chunks }) => chunks.map((one) => one.fingerprint)))) {
+      yield* generations.admit(fingerprint)
+    }
+    const stored: Array<boolean> = []
+    for (const one of all) stored.push(yield* upsertRow(one))
+    const rows = all.filter((_, at) => stored[at])
+    // Every vector of an older text goes, of whatever model: none may be found in the new one's name.
+    yield* statement`DELETE FROM entity_vectors WHERE (entity_type, entity_id) IN (
+      SELECT value ->> 0, value ->> 1 FROM json_each(${keyList(rows.map(({ entity }) => keyOf(entity)))}))`
+    for (const { chunks, entity } of rows) {
+      for (const [at, chunk] of chunks.entries()) {
+        yield* generations.insertChunk(keyOf(entity), chunk, at)
+      }
+    }
+    yield* indexTexts(rows)
+    return stored
+  })
 
-  const storeUnembedded = (stored: StoredEntity) =>
-    storage.transact(
-      Step.gen(function* () {
-        if (!(yield* upsertRow(stored))) return false
-        yield* indexTexts([stored])
-        return true
-      }),
-    )
+  const storeAll = (all: ReadonlyArray<Embedded>) => storage.transact(upsertAll(all))
+
+  const upsertUnembedded = Step.fn(function* (stored: StoredEntity) {
+    if (!(yield* upsertRow(stored))) return false
+    yield* indexTexts([stored])
+    return true
+  })
+
+  const storeUnembedded = (stored: StoredEntity) => storage.transact(upsertUnembedded(stored))
 
   const remove = (key: EntityKey) =>
     Effect.gen(function* () {

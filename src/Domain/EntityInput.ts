@@ -111,46 +111,49 @@ export interface CheckedPatch {
 /** What an entity has when it is read. One that was read may be given back as it is: what is not the writer's is passed over. */
 const asRead = ["id", "entityType", "content", "metadata", "contentHash", "created", "updated", "embedding"]
 
+interface Fields {
+  readonly [field: string]: unknown
+}
+
 /** The fields of what a caller gave, each read once. One that is not known is refused, lest it be lost in silence. */
-const fieldsOf = (
-  input: unknown,
-  known: ReadonlyArray<string>,
-): Either.Either<{ readonly [field: string]: unknown }, InvalidEntity> =>
-  Either.gen(function* () {
-    if (typeof input !== "object" || input === null) return yield* invalid("entity", "must be an object")
-    const given: { readonly [field: string]: unknown } = yield* Either.try({
-      try: () => ({ ...input }),
-      catch: unreadable("entity"),
-    })
+const fieldsOf = (input: unknown, known: ReadonlyArray<string>): Either.Either<Fields, InvalidEntity> => {
+  if (typeof input !== "object" || input === null) return invalid("entity", "must be an object")
+  const read = Either.try({ try: (): Fields => ({ ...input }), catch: unreadable("entity") })
+  return Either.flatMap(read, (given) => {
     const wasRead = Object.hasOwn(given, "contentHash")
     const stranger = Object.keys(given).find((name) => !(wasRead ? asRead : known).includes(name))
-    return stranger === undefined ? given : yield* invalid(stranger, Nearest.unknown(stranger, known))
+    return stranger === undefined ? Either.right(given) : invalid(stranger, Nearest.unknown(stranger, known))
   })
+}
+
+const ifGiven = <A>(
+  value: unknown,
+  check: (value: unknown) => Either.Either<A, InvalidEntity>,
+): Either.Either<A | undefined, InvalidEntity> =>
+  value === undefined ? Either.right(undefined) : check(value)
 
 const ofPatch = ["content", "metadata"]
 const ofInput = ["id", "entityType", ...ofPatch]
 
 /** Checks a whole input. */
 export const check = (input: unknown): Either.Either<CheckedInput, InvalidEntity> =>
-  Either.gen(function* () {
-    const given = yield* fieldsOf(input, ofInput)
-    return {
-      id: given["id"] === undefined ? undefined : yield* entityId(given["id"]),
-      entityType: yield* entityType(given["entityType"]),
-      content: yield* content(given["content"]),
-      metadata: yield* metadata(given["metadata"]),
-    }
-  })
+  Either.flatMap(fieldsOf(input, ofInput), (given) =>
+    Either.all({
+      id: ifGiven(given["id"], entityId),
+      entityType: entityType(given["entityType"]),
+      content: content(given["content"]),
+      metadata: metadata(given["metadata"]),
+    }),
+  )
 
 /** Checks what an update gives. */
 export const checkPatch = (patch: unknown): Either.Either<CheckedPatch, InvalidEntity> =>
-  Either.gen(function* () {
-    const given = yield* fieldsOf(patch, ofPatch)
-    return {
-      content: given["content"] === undefined ? undefined : yield* content(given["content"]),
-      metadata: given["metadata"] === undefined ? undefined : yield* metadata(given["metadata"]),
-    }
-  })
+  Either.flatMap(fieldsOf(patch, ofPatch), (given) =>
+    Either.all({
+      content: ifGiven(given["content"], content),
+      metadata: ifGiven(given["metadata"], metadata),
+    }),
+  )
 
 /** Longest question, in UTF-16 code units: a page of text. */
 export const maxQuestionLength = 10_000

@@ -73,17 +73,19 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
         ),
       )
 
+    const insert = Step.fn(function* (made: Vectors) {
+      for (const [hash, vector] of made) {
+        yield* statement`INSERT OR REPLACE INTO embedding_cache (fingerprint, input_hash, vector)
+          VALUES (${fingerprint}, ${hash}, ${Vector.toBytes(vector)})`
+      }
+      yield* statement`DELETE FROM embedding_cache
+        WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
+    })
+
     const keep = (made: Vectors) =>
       storage
         .transact(
-          Step.gen(function* () {
-            for (const [hash, vector] of made) {
-              yield* statement`INSERT OR REPLACE INTO embedding_cache (fingerprint, input_hash, vector)
-                VALUES (${fingerprint}, ${hash}, ${Vector.toBytes(vector)})`
-            }
-            yield* statement`DELETE FROM embedding_cache
-              WHERE id <= (SELECT max(id) FROM embedding_cache) - ${limit}`
-          }),
+          insert(made),
           // What loss of power takes from a cache is made again.
           { flush: false },
         )
@@ -114,13 +116,12 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
       })
 
     /** From the cache where it has them, else from the embedder. */
-    const obtain = <Text>(texts: ReadonlyMap<string, Text>, ask: Ask<Text>) =>
-      Effect.gen(function* () {
-        if (texts.size === 0) return new Map<string, Float32Array>()
-        const found = yield* find([...texts.keys()])
-        const missing = new Map([...texts].filter(([hash]) => !found.has(hash)))
-        return missing.size === 0 ? found : new Map([...found, ...(yield* embed(missing, ask))])
-      })
+    const obtain = Effect.fnUntraced(function* <Text>(texts: ReadonlyMap<string, Text>, ask: Ask<Text>) {
+      if (texts.size === 0) return new Map<string, Float32Array>()
+      const found = yield* find([...texts.keys()])
+      const missing = new Map([...texts].filter(([hash]) => !found.has(hash)))
+      return missing.size === 0 ? found : new Map([...found, ...(yield* embed(missing, ask))])
+    })
 
     /** The same, told of from the first moment on, so that others wait for it instead of looking as well. */
     const obtainForAll = <Text>(texts: ReadonlyMap<string, Text>, ask: Ask<Text>) =>
@@ -144,27 +145,30 @@ export const make = (limit: number): Effect.Effect<typeof Embedder.Service, neve
       )
 
     /** What the cache or the embedder gives for each of these texts, which are what is asked for, by `textOf`. */
-    const vectorsOf = <Text>(texts: ReadonlyArray<Text>, textOf: (text: Text) => string, ask: Ask<Text>) =>
-      Effect.gen(function* () {
-        const hashes = texts.map((text) => sha256(textOf(text)))
-        const wanted = new Map(Arr.zip(hashes, texts))
-        const others = new Map<string, Waited>()
-        for (const hash of wanted.keys()) {
-          const waited = onTheirWay.get(hash)
-          if (waited !== undefined) others.set(hash, waited)
-        }
-        // First what others may wait for, so that nobody waits in a circle.
-        const own = new Map([...wanted].filter(([hash]) => !others.has(hash)))
-        const found = new Map(yield* obtainForAll(own, ask))
-        for (const [hash, waited] of others) {
-          const vector = yield* Deferred.await(waited)
-          if (Option.isSome(vector)) found.set(hash, vector.value)
-        }
-        // Whoever began with these did not succeed.
-        const left = new Map([...wanted].filter(([hash]) => others.has(hash) && !found.has(hash)))
-        for (const [hash, vector] of yield* obtain(left, ask)) found.set(hash, vector)
-        return hashes.map((hash) => found.get(hash))
-      })
+    const vectorsOf = Effect.fnUntraced(function* <Text>(
+      texts: ReadonlyArray<Text>,
+      textOf: (text: Text) => string,
+      ask: Ask<Text>,
+    ) {
+      const hashes = texts.map((text) => sha256(textOf(text)))
+      const wanted = new Map(Arr.zip(hashes, texts))
+      const others = new Map<string, Waited>()
+      for (const hash of wanted.keys()) {
+        const waited = onTheirWay.get(hash)
+        if (waited !== undefined) others.set(hash, waited)
+      }
+      // First what others may wait for, so that nobody waits in a circle.
+      const own = new Map([...wanted].filter(([hash]) => !others.has(hash)))
+      const found = new Map(yield* obtainForAll(own, ask))
+      for (const [hash, waited] of others) {
+        const vector = yield* Deferred.await(waited)
+        if (Option.isSome(vector)) found.set(hash, vector.value)
+      }
+      // Whoever began with these did not succeed.
+      const left = new Map([...wanted].filter(([hash]) => others.has(hash) && !found.has(hash)))
+      for (const [hash, vector] of yield* obtain(left, ask)) found.set(hash, vector)
+      return hashes.map((hash) => found.get(hash))
+    })
 
     const generateEmbeddings = (texts: ReadonlyArray<string>) =>
       Effect.map(

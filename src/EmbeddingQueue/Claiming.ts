@@ -103,14 +103,18 @@ export const make = <A>(context: {
   }
 
   /** Claims what was picked, in that order. */
-  const claimed = (picked: Statement, stamp: ClaimStamp) =>
-    Step.gen(function* () {
-      const rows: Array<Rows.LineRow> = []
-      for (const generation of yield* Rows.generations(picked)) {
-        rows.push(...(yield* Rows.lineRows(statements.claim(generation, stamp))))
-      }
-      return rows
-    })
+  const claimed = Step.fn(function* (picked: Statement, stamp: ClaimStamp) {
+    const rows: Array<Rows.LineRow> = []
+    for (const generation of yield* Rows.generations(picked)) {
+      rows.push(...(yield* Rows.lineRows(statements.claim(generation, stamp))))
+    }
+    return rows
+  })
+
+  const claimedReady = Step.fn(function* (n: number, stamp: ClaimStamp, promote: boolean) {
+    if (promote) yield* statements.promote(stamp.now)
+    return yield* claimed(statements.ready(n), stamp)
+  })
 
   const claimSuspect = (stamp: ClaimStamp) =>
     Effect.flatMap(storage.transact(claimed(statements.suspect(stamp.now), stamp), unflushed), (rows) =>
@@ -118,30 +122,22 @@ export const make = <A>(context: {
     )
 
   const claimReady = (n: number, stamp: ClaimStamp, promote: boolean) =>
-    Effect.gen(function* () {
-      const rows = yield* storage.transact(
-        Step.gen(function* () {
-          if (promote) yield* statements.promote(stamp.now)
-          return yield* claimed(statements.ready(n), stamp)
-        }),
-        unflushed,
-      )
-      return yield* toClaims(rows, false)
-    })
+    Effect.flatMap(storage.transact(claimedReady(n, stamp, promote), unflushed), (rows) =>
+      toClaims(rows, false),
+    )
 
-  const dequeueBatch = (n: number, options: DequeueOptions = {}) =>
-    Effect.gen(function* () {
-      const ahead = options.ahead ?? (yield* workAhead)
-      const now = yield* Clock.currentTimeMillis
-      if (ahead.paused || n < 1) return []
-      const stamp = { now, leaseUntil: now + leaseMillis, owner }
-      if (options.suspects !== false && ahead.suspect) {
-        const claims = yield* claimSuspect(stamp)
-        if (claims.length > 0) return claims
-      }
-      return ahead.ready ? yield* claimReady(n, stamp, ahead.delayed) : []
-      // What was claimed must reach the caller: an interruption in between would strand it until its lease ends.
-    }).pipe(Effect.uninterruptible)
+  const dequeueBatch = Effect.fnUntraced(function* (n: number, options: DequeueOptions = {}) {
+    const ahead = options.ahead ?? (yield* workAhead)
+    const now = yield* Clock.currentTimeMillis
+    if (ahead.paused || n < 1) return []
+    const stamp = { now, leaseUntil: now + leaseMillis, owner }
+    if (options.suspects !== false && ahead.suspect) {
+      const claims = yield* claimSuspect(stamp)
+      if (claims.length > 0) return claims
+    }
+    return ahead.ready ? yield* claimReady(n, stamp, ahead.delayed) : []
+    // What was claimed must reach the caller: an interruption in between would strand it until its lease ends.
+  }, Effect.uninterruptible)
 
   return { workAhead, dequeueBatch }
 }

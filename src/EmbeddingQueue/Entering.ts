@@ -67,7 +67,8 @@ interface Start {
 
 // Field by field: this runs for every create, and copying whole objects is a tenth of its time.
 const newJob = (start: Start): Job => ({
-  jobId: JobId.make(timeOrderedId(start.now)),
+  // What was made just now is what it should be.
+  jobId: JobId.make(timeOrderedId(start.now), { disableValidation: true }),
   entityType: start.key.entityType,
   entityId: start.key.entityId,
   generation: start.generation,
@@ -105,61 +106,60 @@ export const make = <A>(context: {
   const take = (n: number) => Rows.taken(statements.takeGenerations(n))
 
   /** The first statement writes: a deferred transaction that began by reading could not go on. */
-  const enterRun = (entries: Arr.NonEmptyReadonlyArray<Entry<A>>) =>
-    Step.gen(function* () {
-      const taken = yield* take(entries.length)
-      const now = yield* Step.now
-      const unknown = entries.filter(({ isNew }) => isNew !== true).map(({ content }) => key(content))
-      const rows = unknown.length === 0 ? [] : yield* Rows.replaced(statements.replaceable(unknown))
-      const there = Arr.groupBy(rows, keyText)
-      const entered: Array<Either.Either<Job, QueueFull>> = []
-      let generation = taken.generation - entries.length
-      let waiting = taken.waiting
-      for (const { content, options = {} } of entries) {
-        generation += 1
-        const its = key(content)
-        const replaced = rows.length === 0 ? [] : (there[keyText(its)] ?? [])
-        const pending = replaced.find((row) => row.status === "pending")
-        if (pending === undefined && waiting >= maxWaiting) {
-          entered.push(Either.left(new QueueFull({ waiting, limit: maxWaiting })))
-          continue
-        }
-        if (pending === undefined) waiting += 1
-        const wanted = now + Math.max(0, options.delayMs ?? 0)
-        const scheduledFor = Math.min(pending?.scheduledFor ?? wanted, wanted)
-        const job = newJob({
-          key: its,
-          generation,
-          status: "pending",
-          outcome: null,
-          priority: Math.max(options.priority ?? 0, pending?.priority ?? Number.NEGATIVE_INFINITY),
-          scheduledFor,
-          maxRetries: options.maxRetries ?? defaultMaxRetries,
-          batchId: options.batchId ?? null,
-          now,
-        })
-        for (const row of replaced) yield* transitions.supersede(row, job.jobId)
-        const lane = scheduledFor > now ? "delayed" : "ready"
-        yield* statements.insertJob(job, { lane, line: pending?.line ?? generation })
-        yield* statements.insertBox(generation, yield* Step.fromEither(encode(content)))
-        entered.push(Either.right(job))
+  const enterRun = Step.fn(function* (entries: Arr.NonEmptyReadonlyArray<Entry<A>>) {
+    const taken = yield* take(entries.length)
+    const now = yield* Step.now
+    const unknown = entries.filter(({ isNew }) => isNew !== true).map(({ content }) => key(content))
+    const rows = unknown.length === 0 ? [] : yield* Rows.replaced(statements.replaceable(unknown))
+    const there = Arr.groupBy(rows, keyText)
+    const entered: Array<Either.Either<Job, QueueFull>> = []
+    let generation = taken.generation - entries.length
+    let waiting = taken.waiting
+    for (const { content, options = {} } of entries) {
+      generation += 1
+      const its = key(content)
+      const replaced = rows.length === 0 ? [] : (there[keyText(its)] ?? [])
+      const pending = replaced.find((row) => row.status === "pending")
+      if (pending === undefined && waiting >= maxWaiting) {
+        entered.push(Either.left(new QueueFull({ waiting, limit: maxWaiting })))
+        continue
       }
-      yield* announce(Arr.getRights(entered))
-      return entered
-    })
+      if (pending === undefined) waiting += 1
+      const wanted = now + Math.max(0, options.delayMs ?? 0)
+      const scheduledFor = Math.min(pending?.scheduledFor ?? wanted, wanted)
+      const job = newJob({
+        key: its,
+        generation,
+        status: "pending",
+        outcome: null,
+        priority: Math.max(options.priority ?? 0, pending?.priority ?? Number.NEGATIVE_INFINITY),
+        scheduledFor,
+        maxRetries: options.maxRetries ?? defaultMaxRetries,
+        batchId: options.batchId ?? null,
+        now,
+      })
+      for (const row of replaced) yield* transitions.supersede(row, job.jobId)
+      const lane = scheduledFor > now ? "delayed" : "ready"
+      yield* statements.insertJob(job, { lane, line: pending?.line ?? generation })
+      yield* statements.insertBox(generation, yield* Step.fromEither(encode(content)))
+      entered.push(Either.right(job))
+    }
+    yield* announce(Arr.getRights(entered))
+    return entered
+  })
+
+  const enterRuns = Step.fn(function* (entries: ReadonlyArray<Entry<A>>) {
+    const entered: Array<Either.Either<Job, QueueFull>> = []
+    for (const run of distinctRuns(entries, ({ content }) => keyText(key(content)))) {
+      entered.push(...(yield* enterRun(run)))
+    }
+    return entered
+  })
 
   const enqueueAll = (
     entries: ReadonlyArray<Entry<A>>,
   ): Step.Step<ReadonlyArray<Either.Either<Job, QueueFull>>, StorageError> =>
-    storage.transact(
-      Step.gen(function* () {
-        const entered: Array<Either.Either<Job, QueueFull>> = []
-        for (const run of distinctRuns(entries, ({ content }) => keyText(key(content)))) {
-          entered.push(...(yield* enterRun(run)))
-        }
-        return entered
-      }),
-    )
+    storage.transact(enterRuns(entries))
 
   const enqueue = (content: A, options: EnqueueOptions = {}): Effect.Effect<Job, QueueFull | StorageError> =>
     storage.transact(enterRun([{ content, options }])).pipe(
@@ -167,29 +167,28 @@ export const make = <A>(context: {
       Traced.span("EmbeddingQueue.enqueue"),
     )
 
-  const enterStored = (its: EntityKey): Step.Step<Job, StorageError> =>
-    storage.transact(
-      Step.gen(function* () {
-        const { generation } = yield* take(1)
-        const now = yield* Step.now
-        const replaced = yield* Rows.replaced(statements.replaceable([its]))
-        const job = newJob({
-          key: its,
-          generation,
-          status: "completed",
-          outcome: "stored",
-          priority: 0,
-          scheduledFor: now,
-          maxRetries: 0,
-          batchId: null,
-          now,
-        })
-        for (const row of replaced) yield* transitions.supersede(row, job.jobId)
-        yield* statements.insertJob(job, { lane: null, line: generation })
-        yield* announce([job])
-        return job
-      }),
-    )
+  const enterDone = Step.fn(function* (its: EntityKey) {
+    const { generation } = yield* take(1)
+    const now = yield* Step.now
+    const replaced = yield* Rows.replaced(statements.replaceable([its]))
+    const job = newJob({
+      key: its,
+      generation,
+      status: "completed",
+      outcome: "stored",
+      priority: 0,
+      scheduledFor: now,
+      maxRetries: 0,
+      batchId: null,
+      now,
+    })
+    for (const row of replaced) yield* transitions.supersede(row, job.jobId)
+    yield* statements.insertJob(job, { lane: null, line: generation })
+    yield* announce([job])
+    return job
+  })
+
+  const enterStored = (its: EntityKey): Step.Step<Job, StorageError> => storage.transact(enterDone(its))
 
   const waiting = storage.query(Rows.waitingCount(statements.waiting()))
 

@@ -65,21 +65,21 @@ export const make = <A>(context: {
       return claims.filter(({ token }) => !kept.has(token))
     })
 
+  const end = Step.fn(function* (claims: ReadonlyArray<Claim<A>>, outcome: "stored" | "superseded") {
+    const jobs: Array<Job> = []
+    if (claims.length === 0) return jobs
+    const now = yield* Step.now
+    for (const claim of claims) {
+      const ended = yield* Rows.generations(statements.complete(claim, outcome, now))
+      if (ended.length > 0) jobs.push(completedJob(claim.job, outcome, now))
+    }
+    yield* statements.deleteBoxes(jobs.map((job) => job.generation))
+    yield* announce(jobs)
+    return jobs
+  })
+
   const completeAll = (claims: ReadonlyArray<Claim<A>>, outcome: "stored" | "superseded") =>
-    storage.transact(
-      Step.gen(function* () {
-        if (claims.length === 0) return []
-        const now = yield* Step.now
-        const jobs: Array<Job> = []
-        for (const claim of claims) {
-          const ended = yield* Rows.generations(statements.complete(claim, outcome, now))
-          if (ended.length > 0) jobs.push(completedJob(claim.job, outcome, now))
-        }
-        yield* statements.deleteBoxes(jobs.map((job) => job.generation))
-        yield* announce(jobs)
-        return jobs
-      }),
-    )
+    storage.transact(end(claims, outcome))
 
   const complete = (
     claim: Claim<A>,

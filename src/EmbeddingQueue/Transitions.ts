@@ -62,17 +62,16 @@ type Next =
   | { readonly to: "failed"; readonly crashCount: number; readonly mishap: Mishap }
 
 export const make = ({ announce, backoff, statements }: Context) => {
-  const changedAll = (rows: Statement) =>
-    Step.gen(function* () {
-      const jobs = yield* Rows.jobs(rows)
-      yield* announce(jobs)
-      return jobs
-    })
+  const changedAll = Step.fn(function* (rows: Statement) {
+    const jobs = yield* Rows.jobs(rows)
+    yield* announce(jobs)
+    return jobs
+  })
 
   const changed = (rows: Statement): Changed =>
     Step.map(changedAll(rows), ([job]) => Option.fromNullable(job))
 
-  const end = (
+  const end = Step.fn(function* (
     job: Pick<Job, "generation">,
     status: "completed" | "failed",
     outcome: Outcome,
@@ -82,23 +81,22 @@ export const make = ({ announce, backoff, statements }: Context) => {
       readonly error?: string
       readonly fault?: Fault
     } = {},
-  ): Changed =>
-    Step.gen(function* () {
-      const ended = yield* changed(
-        statements.endLive(job.generation, {
-          status,
-          outcome,
-          successor: detail.successor ?? null,
-          crashCount: detail.crashCount ?? null,
-          lastError: detail.error ?? null,
-          lastFault: detail.fault ?? null,
-          now: yield* Step.now,
-        }),
-      )
-      // A failed box is the entity and keeps it; a completed job lets go of it.
-      if (status === "completed") yield* statements.deleteBoxes([job.generation])
-      return ended
-    })
+  ) {
+    const ended = yield* changed(
+      statements.endLive(job.generation, {
+        status,
+        outcome,
+        successor: detail.successor ?? null,
+        crashCount: detail.crashCount ?? null,
+        lastError: detail.error ?? null,
+        lastFault: detail.fault ?? null,
+        now: yield* Step.now,
+      }),
+    )
+    // A failed box is the entity and keeps it; a completed job lets go of it.
+    if (status === "completed") yield* statements.deleteBoxes([job.generation])
+    return ended
+  })
 
   const supersede = (job: Pick<Job, "generation">, successor: JobId): Changed =>
     end(job, "completed", "superseded", { successor })
@@ -110,38 +108,36 @@ export const make = ({ announce, backoff, statements }: Context) => {
       Option.map(({ jobId }) => jobId),
     )
 
-  const record = (job: Job, mishap: Mishap) =>
-    Step.gen(function* () {
-      const endedAt = yield* Step.now
-      const { claimedAt, claimedBy, generation } = job
-      const attempt = yield* Rows.attemptNumber(
-        statements.insertAttempt({ ...mishap, generation, startedAt: claimedAt, endedAt, worker: claimedBy }),
-      )
-      if (attempt > keptAttempts) yield* statements.forgetAttempts(generation, attempt - keptAttempts)
-    })
+  const record = Step.fn(function* (job: Job, mishap: Mishap) {
+    const endedAt = yield* Step.now
+    const { claimedAt, claimedBy, generation } = job
+    const attempt = yield* Rows.attemptNumber(
+      statements.insertAttempt({ ...mishap, generation, startedAt: claimedAt, endedAt, worker: claimedBy }),
+    )
+    if (attempt > keptAttempts) yield* statements.forgetAttempts(generation, attempt - keptAttempts)
+  })
 
-  const leaveHand = (job: Job, next: Next): Changed =>
-    Step.gen(function* () {
-      if (next.mishap !== undefined) yield* record(job, next.mishap)
-      const successor = yield* newer(job)
-      if (Option.isSome(successor)) return yield* supersede(job, successor.value)
-      if (next.to === "failed") {
-        const { crashCount, mishap } = next
-        return yield* end(job, "failed", "exhausted", { ...mishap, crashCount })
-      }
-      const now = yield* Step.now
-      return yield* changed(
-        statements.putBack(job.generation, {
-          lane: next.crashCount > 0 ? "suspect" : next.scheduledFor > now ? "delayed" : "ready",
-          scheduledFor: next.scheduledFor,
-          retryCount: next.retryCount,
-          crashCount: next.crashCount,
-          lastError: next.mishap?.error ?? null,
-          lastFault: next.mishap?.fault ?? null,
-          now,
-        }),
-      )
-    })
+  const leaveHand = Step.fn(function* (job: Job, next: Next) {
+    if (next.mishap !== undefined) yield* record(job, next.mishap)
+    const successor = yield* newer(job)
+    if (Option.isSome(successor)) return yield* supersede(job, successor.value)
+    if (next.to === "failed") {
+      const { crashCount, mishap } = next
+      return yield* end(job, "failed", "exhausted", { ...mishap, crashCount })
+    }
+    const now = yield* Step.now
+    return yield* changed(
+      statements.putBack(job.generation, {
+        lane: next.crashCount > 0 ? "suspect" : next.scheduledFor > now ? "delayed" : "ready",
+        scheduledFor: next.scheduledFor,
+        retryCount: next.retryCount,
+        crashCount: next.crashCount,
+        lastError: next.mishap?.error ?? null,
+        lastFault: next.mishap?.fault ?? null,
+        now,
+      }),
+    )
+  })
 
   return {
     changedAll,

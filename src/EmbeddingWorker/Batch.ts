@@ -38,6 +38,11 @@ export interface Listener {
   readonly stuck: (claims: Claims) => Effect.Effect<void>
 }
 
+/** When the model of an attempt was ready, in milliseconds since the epoch. */
+interface Readiness {
+  readyAt: number | undefined
+}
+
 export const make = (
   breaker: Breaker,
   listener: Listener,
@@ -52,6 +57,21 @@ export const make = (
     const most = Duration.toMillis(settings.maxProcessingTime)
     const within = Duration.format(Duration.decode(settings.maxProcessingTime))
 
+    const deadline = Effect.fnUntraced(function* (model: Readiness) {
+      yield* Effect.sleep(most)
+      if (model.readyAt === undefined) {
+        return yield* new EmbeddingError({
+          fault: "provider",
+          reason: `the model was not ready within ${within}`,
+        })
+      }
+      yield* Effect.sleep(Math.max(0, model.readyAt + most - (yield* Clock.currentTimeMillis)))
+      return yield* new EmbeddingError({
+        fault: "item",
+        reason: `embedding took longer than ${within}`,
+      })
+    })
+
     /**
      * Gives the model the time of an attempt to be ready, and then the attempt its own. What is not ready in time is
      * tried again like a provider that is down; it goes on meanwhile. One race for both, since two cost a lone job more
@@ -61,28 +81,14 @@ export const make = (
       work: (model: typeof Embedder.Service) => Effect.Effect<A, EmbeddingError>,
     ): Effect.Effect<A, EmbeddingError> =>
       Effect.suspend(() => {
-        let readyAt: number | undefined
-        const attempt = Effect.flatMap(chunker.prepare, (model) =>
+        const model: Readiness = { readyAt: undefined }
+        const attempt = Effect.flatMap(chunker.prepare, (embedder) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            readyAt = now
-            return work(model)
+            model.readyAt = now
+            return work(embedder)
           }),
         )
-        const deadline = Effect.gen(function* () {
-          yield* Effect.sleep(most)
-          if (readyAt === undefined) {
-            return yield* new EmbeddingError({
-              fault: "provider",
-              reason: `the model was not ready within ${within}`,
-            })
-          }
-          yield* Effect.sleep(Math.max(0, readyAt + most - (yield* Clock.currentTimeMillis)))
-          return yield* new EmbeddingError({
-            fault: "item",
-            reason: `embedding took longer than ${within}`,
-          })
-        })
-        return Effect.raceFirst(attempt, deadline)
+        return Effect.raceFirst(attempt, deadline(model))
       })
 
     /** The embedded chunks of each claim, in order. */
@@ -118,28 +124,25 @@ export const make = (
       )
 
     /** Entities, vectors and the ends of their jobs, in one transaction; a claim that is gone takes no part. */
-    const storeHeld = (embedded: ReadonlyMap<Claim<Entity>, ReadonlyArray<EmbeddedChunk>>) =>
-      storage.transact(
-        Step.gen(function* () {
-          const held = yield* queue.stillHeld([...embedded.keys()])
-          const stored = yield* repository.storeAll(
-            held.map((claim) => ({
-              entity: claim.content,
-              generation: claim.job.generation,
-              jobId: claim.job.jobId,
-              inputHash: chunker.inputHash(claim.content),
-              chunks: embedded.get(claim) ?? [],
-            })),
-          )
-          const [late, inPlace] = Arr.partition(held, (_, at) => stored[at] === true)
-          yield* queue.completeAll(inPlace, "stored")
-          yield* queue.completeAll(late, "superseded")
-          return new Set(held)
-        }),
+    const storeHeld = Step.fn(function* (embedded: ReadonlyMap<Claim<Entity>, ReadonlyArray<EmbeddedChunk>>) {
+      const held = yield* queue.stillHeld([...embedded.keys()])
+      const stored = yield* repository.storeAll(
+        held.map((claim) => ({
+          entity: claim.content,
+          generation: claim.job.generation,
+          jobId: claim.job.jobId,
+          inputHash: chunker.inputHash(claim.content),
+          chunks: embedded.get(claim) ?? [],
+        })),
       )
+      const [late, inPlace] = Arr.partition(held, (_, at) => stored[at] === true)
+      yield* queue.completeAll(inPlace, "stored")
+      yield* queue.completeAll(late, "superseded")
+      return new Set(held)
+    })
 
     const store = (claims: Claims, embedded: ReadonlyArray<ReadonlyArray<EmbeddedChunk>>) =>
-      Effect.flatMap(storeHeld(new Map(Arr.zip(claims, embedded))), (held) =>
+      Effect.flatMap(storage.transact(storeHeld(new Map(Arr.zip(claims, embedded)))), (held) =>
         listener.left(claims.map((claim) => ({ claim, how: held.has(claim) ? "stored" : "lost" }))),
       ).pipe(Traced.span("EmbeddingWorker.store", { jobs: claims.length }))
 

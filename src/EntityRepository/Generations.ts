@@ -91,23 +91,22 @@ export const make = (storage: typeof Storage.Service) => {
       AND vector.entity_type = entities.entity_type AND vector.entity_id = entities.entity_id)`
 
   /** In the transaction that stores: the first vectors of all, or the first after all of another kind are gone, decide. */
-  const admit = (fingerprint: Fingerprint) =>
-    Step.gen(function* () {
-      yield* statement`DELETE FROM vector_generations WHERE state = 'active' AND fingerprint <> ${fingerprint}
+  const admit = Step.fn(function* (fingerprint: Fingerprint) {
+    yield* statement`DELETE FROM vector_generations WHERE state = 'active' AND fingerprint <> ${fingerprint}
         AND NOT EXISTS (SELECT 1 FROM entity_vectors WHERE entity_vectors.fingerprint = vector_generations.fingerprint)`
-      yield* statement`INSERT INTO vector_generations (state, fingerprint)
+    yield* statement`INSERT INTO vector_generations (state, fingerprint)
         SELECT 'active', ${fingerprint} WHERE NOT EXISTS (SELECT 1 FROM vector_generations WHERE state = 'active')
         ON CONFLICT (fingerprint) DO UPDATE SET state = 'active'`
-      const { active } = yield* named
-      if (active !== fingerprint) {
-        yield* Step.fail(
-          new StorageError({
-            trouble: "Other",
-            reason: `these vectors are of ${fingerprint}, and ${active ?? "another model"} is searched: the model was changed meanwhile`,
-          }),
-        )
-      }
-    })
+    const { active } = yield* named
+    if (active !== fingerprint) {
+      yield* Step.fail(
+        new StorageError({
+          trouble: "Other",
+          reason: `these vectors are of ${fingerprint}, and ${active ?? "another model"} is searched: the model was changed meanwhile`,
+        }),
+      )
+    }
+  })
 
   const service: Generations = {
     generations: storage.query(named),

@@ -183,22 +183,21 @@ export const make = Effect.gen(function* () {
         }))
       : Either.left(unreadable)
 
-  const plans = (intents: ReadonlyArray<Intent>) =>
-    Step.gen(function* () {
-      const keys = intents.map(({ key }) => key)
-      const areAllNew =
-        Arr.isNonEmptyReadonlyArray(keys) &&
-        intents.every(({ kind }) => kind === "create") &&
-        (yield* overlay.areFree(keys))
-      const layers = areAllNew ? keys.map(() => nothing) : yield* overlay.layersOf(keys)
-      const now = yield* Step.now
-      return Arr.zipWith(
-        intents,
-        layers,
-        (intent, layered): Either.Either<WriteReceipt | Change, Refusal | StorageError> =>
-          Either.isRight(layered) ? plan(intent, layered.right, now) : planBlindly(intent, layered.left, now),
-      )
-    })
+  const plans = Step.fn(function* (intents: ReadonlyArray<Intent>) {
+    const keys = intents.map(({ key }) => key)
+    const areAllNew =
+      Arr.isNonEmptyReadonlyArray(keys) &&
+      intents.every(({ kind }) => kind === "create") &&
+      (yield* overlay.areFree(keys))
+    const layers = areAllNew ? keys.map(() => nothing) : yield* overlay.layersOf(keys)
+    const now = yield* Step.now
+    return Arr.zipWith(
+      intents,
+      layers,
+      (intent, layered): Either.Either<WriteReceipt | Change, Refusal | StorageError> =>
+        Either.isRight(layered) ? plan(intent, layered.right, now) : planBlindly(intent, layered.left, now),
+    )
+  })
 
   const isNothing = (planned: WriteReceipt | Change): planned is WriteReceipt =>
     planned.change === "unchanged"
@@ -209,75 +208,72 @@ export const make = Effect.gen(function* () {
     !Option.exists(stored, ({ inputHash }) => inputHash === notEmbedded)
 
   /** Nothing is to be embedded, or the text to embed is the one whose vectors are there: then those stay. */
-  const storeAtOnce = (planned: Change) =>
-    Step.gen(function* () {
-      const { change, entity, intent, live, stored } = planned
-      if (!isEmbeddable(planned)) {
-        const { generation, jobId } = yield* queue.enterStored(intent.key)
-        yield* repository.storeAll([{ entity, generation, jobId, inputHash: notEmbedded, chunks: [] }])
-        const { entityId } = intent.key
-        return { change, entityId, jobId, contentHash: entity.contentHash } satisfies WriteReceipt
-      }
-      const row = Option.getOrUndefined(stored)
-      if (Option.isSome(live) || row === undefined || row.inputHash !== chunker.inputHash(entity)) {
-        return undefined
-      }
-      const generation = yield* queue.nextGeneration
-      yield* repository.storeUnembedded({ ...row, entity, generation })
-      return {
-        change,
-        entityId: intent.key.entityId,
-        jobId: row.jobId,
-        contentHash: entity.contentHash,
-      } satisfies WriteReceipt
-    })
+  const storeAtOnce = Step.fn(function* (planned: Change) {
+    const { change, entity, intent, live, stored } = planned
+    if (!isEmbeddable(planned)) {
+      const { generation, jobId } = yield* queue.enterStored(intent.key)
+      yield* repository.storeAll([{ entity, generation, jobId, inputHash: notEmbedded, chunks: [] }])
+      const { entityId } = intent.key
+      return { change, entityId, jobId, contentHash: entity.contentHash } satisfies WriteReceipt
+    }
+    const row = Option.getOrUndefined(stored)
+    if (Option.isSome(live) || row === undefined || row.inputHash !== chunker.inputHash(entity)) {
+      return undefined
+    }
+    const generation = yield* queue.nextGeneration
+    yield* repository.storeUnembedded({ ...row, entity, generation })
+    return {
+      change,
+      entityId: intent.key.entityId,
+      jobId: row.jobId,
+      contentHash: entity.contentHash,
+    } satisfies WriteReceipt
+  })
 
   /** Writes of different keys. */
-  const writeRun = (intents: ReadonlyArray<Intent>) =>
-    Step.gen(function* () {
-      const outcomes = new Map<Intent, Outcome>()
-      const toBox: Array<Change> = []
-      for (const [intent, planned] of Arr.zip(intents, yield* plans(intents))) {
-        if (Either.isLeft(planned)) outcomes.set(intent, Either.left(planned.left))
-        else if (isNothing(planned.right)) outcomes.set(intent, Either.right(planned.right))
-        else {
-          const stored = yield* storeAtOnce(planned.right)
-          if (stored !== undefined) outcomes.set(intent, Either.right(stored))
-          else toBox.push(planned.right)
-        }
+  const writeRun = Step.fn(function* (intents: ReadonlyArray<Intent>) {
+    const outcomes = new Map<Intent, Outcome>()
+    const toBox: Array<Change> = []
+    for (const [intent, planned] of Arr.zip(intents, yield* plans(intents))) {
+      if (Either.isLeft(planned)) outcomes.set(intent, Either.left(planned.left))
+      else if (isNothing(planned.right)) outcomes.set(intent, Either.right(planned.right))
+      else {
+        const stored = yield* storeAtOnce(planned.right)
+        if (stored !== undefined) outcomes.set(intent, Either.right(stored))
+        else toBox.push(planned.right)
       }
-      const boxed = Arr.zip(
-        toBox,
-        yield* queue.enqueueAll(
-          toBox.map(({ entity, intent, isNew }) => ({ content: entity, options: intent.options, isNew })),
-        ),
+    }
+    const boxed = Arr.zip(
+      toBox,
+      yield* queue.enqueueAll(
+        toBox.map(({ entity, intent, isNew }) => ({ content: entity, options: intent.options, isNew })),
+      ),
+    )
+    for (const [{ change, entity, intent }, job] of boxed) {
+      const { contentHash } = entity
+      outcomes.set(
+        intent,
+        Either.map(job, ({ jobId }) => ({ change, entityId: intent.key.entityId, jobId, contentHash })),
       )
-      for (const [{ change, entity, intent }, job] of boxed) {
-        const { contentHash } = entity
-        outcomes.set(
-          intent,
-          Either.map(job, ({ jobId }) => ({ change, entityId: intent.key.entityId, jobId, contentHash })),
-        )
-      }
-      yield* repository.indexTexts(
-        boxed.flatMap(([{ entity }, job]) =>
-          Either.isRight(job) ? [{ entity, generation: job.right.generation }] : [],
-        ),
-      )
-      return intents.flatMap((intent) => outcomes.get(intent) ?? [])
-    })
+    }
+    yield* repository.indexTexts(
+      boxed.flatMap(([{ entity }, job]) =>
+        Either.isRight(job) ? [{ entity, generation: job.right.generation }] : [],
+      ),
+    )
+    return intents.flatMap((intent) => outcomes.get(intent) ?? [])
+  })
+
+  const writeRuns = Step.fn(function* (intents: ReadonlyArray<Intent>) {
+    const outcomes: Array<Outcome> = []
+    for (const run of distinctRuns(intents, ({ key }) => keyText(key))) {
+      outcomes.push(...(yield* writeRun(run)))
+    }
+    return outcomes
+  })
 
   /** All in one transaction; of two writes of the same key the second sees the first. */
-  const writeTogether = (intents: ReadonlyArray<Intent>) =>
-    storage.transact(
-      Step.gen(function* () {
-        const outcomes: Array<Outcome> = []
-        for (const run of distinctRuns(intents, ({ key }) => keyText(key))) {
-          outcomes.push(...(yield* writeRun(run)))
-        }
-        return outcomes
-      }),
-    )
+  const writeTogether = (intents: ReadonlyArray<Intent>) => storage.transact(writeRuns(intents))
 
   const join = yield* GroupCommit.make(storage, writeTogether, ({ trouble }) => trouble === "Busy")
 

@@ -3,7 +3,7 @@
  * other and can be yielded in `Effect.gen`; then each statement is run by itself, over whatever client there is. But our
  * own connection, given a step as a whole transaction, performs it in one go, since nothing in it needs a fiber: that
  * costs what its statements cost, and not several times that for the steps of an interpreter between them (measured by
- * `scratchpad/bench/queue.ts`). As with Option and Either, what is yielded in `Step.gen` are other steps, so one rule
+ * `scratchpad/bench/queue.ts`). As with Option and Either, what is yielded in `Step.fn` are other steps, so one rule
  * serves both ways of running. A step has no failures of its own but those of the database: what it refuses, it answers.
  */
 import type { SqlError } from "@effect/sql/SqlError"
@@ -78,23 +78,34 @@ export const make = <A, E extends StepError>(
   perform: (runner: Runner) => Either.Either<A, E>,
 ): Step<A, E> => new Made(effect, perform)
 
-/** Steps in a row, as `Effect.gen` has effects. */
-export const gen = <A>(
-  body: () => Generator<YieldWrap<Step<unknown, StepError>>, A, unknown>,
-): Step<A, StepError> =>
-  make(
-    () => Effect.gen(body),
-    (runner) => {
-      const steps = body()
-      let at = steps.next()
-      while (at.done !== true) {
-        const answer = yieldWrapGet(at.value).perform(runner)
-        if (Either.isLeft(answer)) return Either.left(answer.left)
-        at = steps.next(answer.right)
-      }
-      return Either.right(at.value)
-    },
-  )
+/** Steps on their way. */
+type Steps<A> = Generator<YieldWrap<Step<unknown, StepError>>, A, unknown>
+
+const performAll = <A>(steps: Steps<A>, runner: Runner): Either.Either<A, StepError> => {
+  let at = steps.next()
+  while (at.done !== true) {
+    const answer = yieldWrapGet(at.value).perform(runner)
+    if (Either.isLeft(answer)) return Either.left(answer.left)
+    at = steps.next(answer.right)
+  }
+  return Either.right(at.value)
+}
+
+/**
+ * Steps in a row that depend on arguments, as `Effect.fn` has effects. To be made once and called often: a `function*` that
+ * is made for each call has V8 make a hidden class for each, which takes longer than a statement and keeps all that the
+ * function holds until the next full collection.
+ */
+export const fn =
+  <Args extends ReadonlyArray<unknown>, A>(body: (...args: Args) => Steps<A>) =>
+  (...args: Args): Step<A, StepError> =>
+    make(
+      () => Effect.gen(() => body(...args)),
+      (runner) => performAll(body(...args), runner),
+    )
+
+/** The same for those that depend on nothing. */
+export const gen = <A>(body: () => Steps<A>): Step<A, StepError> => fn(body)()
 
 /** What is known without asking the database, or is wrong without it. */
 export const fromEither = <A, E extends StepError>(either: Either.Either<A, E>): Step<A, E> =>

@@ -54,6 +54,25 @@ describe("a step", () => {
     }),
   )
 
+  it.scoped(
+    "of a function is made anew for each call, of what that was given, in one go and statement by statement",
+    () =>
+      Effect.gen(function* () {
+        const { notes, storage } = yield* openWithNotes()
+        const addBoth = Step.fn(function* (one: string, two: string) {
+          yield* over(storage).add(one)
+          yield* over(storage).add(two)
+          return `${one} and ${two}`
+        })
+        const first = addBoth("a", "b")
+        const second = addBoth("c", "d")
+        expect(yield* storage.transact(second)).toBe("c and d")
+        expect(yield* storage.transact(first)).toBe("a and b")
+        expect(yield* storage.write(first)).toBe("a and b")
+        expect(yield* notes).toEqual(["c", "d", "a", "b", "a", "b"])
+      }),
+  )
+
   it.scoped("is part of the transaction around it, and undone with it", () =>
     Effect.gen(function* () {
       const { add, notes, storage } = yield* openWithNotes()
