@@ -20,8 +20,11 @@ interface Waiting<Request, Result, E> {
   isAnswered: boolean
 }
 
-/** The most requests that are written together: the event loop stands still for as long as that takes. */
-const most = 32
+/**
+ * The most requests that are written together: the event loop stands still for as long as that takes. As measured by
+ * `bench:queue`, 64 callers are written a sixth faster than by 32, and the loop comes three milliseconds later (p99).
+ */
+const most = 64
 
 /** Writes a request together with those of other callers. */
 export type Writer<Request, Result, E> = (request: Request) => Effect.Effect<Result, E>
