@@ -8,6 +8,7 @@ import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Iterable from "effect/Iterable"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Storage } from "../Storage.js"
@@ -44,9 +45,7 @@ export const make = <Request, Result, E>(
 ): Effect.Effect<Writer<Request, Result, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
     // In the order of asking. Who is not in it any more is being written: leaving it and being taken exclude each other.
-    // A Set that is filled and emptied all the while makes a new table every few times, and each holds the next: one that
-    // has grown old holds all that ever waited, until the next full collection.
-    const line: Array<Waiting<Request, Result, E>> = []
+    const line = new Set<Waiting<Request, Result, E>>()
     const bell = yield* Effect.makeLatch()
     let closed = false
 
@@ -77,8 +76,9 @@ export const make = <Request, Result, E>(
 
     /** Writes those that have waited longest. One step, so that nobody joins between the look and the closing. */
     const next = Effect.suspend(() => {
-      const group = line.splice(0, most)
-      if (line.length === 0) bell.unsafeClose()
+      const group = Array.from(Iterable.take(line, most))
+      for (const one of group) line.delete(one)
+      if (line.size === 0) bell.unsafeClose()
       return writeGroup(group)
     })
 
@@ -86,7 +86,7 @@ export const make = <Request, Result, E>(
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         closed = true
-        return Effect.whileLoop({ while: () => line.length > 0, body: () => next, step: () => {} })
+        return Effect.whileLoop({ while: () => line.size > 0, body: () => next, step: () => {} })
       }),
     )
     // Only the waiting can be interrupted: who was taken out of the line has nobody else to answer it.
@@ -94,20 +94,13 @@ export const make = <Request, Result, E>(
       Effect.forever(Effect.zipRight(restore(bell.await), next)),
     ).pipe(Effect.forkScoped)
 
-    /** Whether it still waited. */
-    const leave = (one: Waiting<Request, Result, E>) => {
-      const at = line.indexOf(one)
-      if (at >= 0) line.splice(at, 1)
-      return at >= 0
-    }
-
     const join = (request: Request) =>
       Effect.async<Result, E>((resume) => {
         const one: Waiting<Request, Result, E> = { request, answer: resume, isAnswered: false }
-        line.push(one)
+        line.add(one)
         bell.unsafeOpen()
         return Effect.async<void>((end) => {
-          if (leave(one) || one.isAnswered) end(Effect.void)
+          if (line.delete(one) || one.isAnswered) end(Effect.void)
           else one.answer = () => end(Effect.void)
         })
       })
