@@ -226,9 +226,7 @@ export const make = (connection: SafeConnection, options: FairClientOptions) =>
         }
         const exit = around(() => performed(step, runner))
         lock.release()
-        const told = Exit.isSuccess(exit) && hooks.length > 0 ? Effect.zipRight(runHooks(hooks), exit) : exit
-        // Before all those who waited for it go on at once.
-        return loop.isHogged() ? Effect.zipLeft(told, loop.turn) : told
+        return Exit.isSuccess(exit) && hooks.length > 0 ? Effect.zipRight(runHooks(hooks), exit) : exit
       }
       // Nearly always the lock is free.
       return Effect.uninterruptibleMask((restore) =>

@@ -26,7 +26,7 @@ interface Waiting<Request, Result, E> {
  * `bench:queue`, 64 callers are written a tenth faster than by 32; by 64 they are a little faster still, but then the
  * loop comes up to 20 ms late.
  */
-const most = 56
+const most = 48
 
 /** Writes a request together with those of other callers. */
 export type Writer<Request, Result, E> = (request: Request) => Effect.Effect<Result, E>

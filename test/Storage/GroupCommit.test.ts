@@ -64,14 +64,14 @@ describe("a group commit", () => {
     }),
   )
 
-  it.scoped("keeps its transactions short: at most 56 in one", () =>
+  it.scoped("keeps its transactions short: at most 48 in one", () =>
     Effect.gen(function* () {
       const { groups, join } = yield* recording
       const names = Array.from({ length: 300 }, (_, i) => `n${i}`)
       const answers = yield* Effect.forEach(names, join, { concurrency: "unbounded" })
       expect(answers).toEqual(names.map((name) => `${name} written`))
       const sizes = (yield* groups).map((group) => group.length)
-      expect(Math.max(...sizes)).toBe(56)
+      expect(Math.max(...sizes)).toBe(48)
       expect(sizes.length).toBeLessThan(10)
     }),
   )

@@ -73,22 +73,6 @@ describe("a step", () => {
       }),
   )
 
-  it.scopedLive("that kept the thread lets the event loop turn before those who waited for it go on", () =>
-    Effect.gen(function* () {
-      const { storage } = yield* openWithNotes()
-      let hasTurned = false
-      // @effect-diagnostics-next-line globalTimers:off
-      setTimeout(() => (hasTurned = true), 1)
-      yield* storage.transact(
-        Step.map(over(storage).add("long"), () => {
-          const end = performance.now() + 5
-          while (performance.now() < end);
-        }),
-      )
-      expect(hasTurned).toBe(true)
-    }),
-  )
-
   it.scoped("is part of the transaction around it, and undone with it", () =>
     Effect.gen(function* () {
       const { add, notes, storage } = yield* openWithNotes()
