@@ -1,6 +1,6 @@
 /**
  * What the queue costs beside bare better-sqlite3 that writes the same rows with the same durability, in turns in one
- * run: `npm run bench:queue [-- --notes 2000 --rounds 3 --json]`. Notes of 1.5 KB, `synchronous=FULL`, full-text
+ * run: `npm run bench:queue [-- --notes 2000 --rounds 5 --json]`. Notes of 1.5 KB, `synchronous=FULL`, full-text
  * included on both sides; compiled, as it runs for its users: tsx names every function as it is made, which costs much
  * where many are. On ours everything is switched on: validation, hashes, the look at what is there, tokens,
  * the waiting count, events. Bare flushes its claims as it does everything; ours does not, since nothing is lost with a
@@ -42,7 +42,7 @@ import {
 } from "./support.js"
 
 const count = argument("notes", 2_000)
-const rounds = argument("rounds", 3)
+const rounds = argument("rounds", 5)
 const callers = argument("callers", 64)
 const batch = 32
 

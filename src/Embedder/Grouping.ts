@@ -1,7 +1,8 @@
 /**
- * Which texts go through a model together. As measured, a run of fewer than some sixty tokens costs more by the token
- * than a longer one, and beyond some hundred nothing is gained, while work on padding is lost and whoever waits for the
- * model waits longer. So short texts of nearly the same length share a run, and all others have one of their own.
+ * Which texts go through a model together. As measured (six turns each, 400 texts of the bench), runs of up to 256 tokens
+ * take 3 to 4 % less than runs of up to 96, or one for each text; beyond that nothing is gained, while work on padding is
+ * lost. A text that fills the window is as long by itself, so whoever waits for the model waits no longer. So texts of
+ * nearly the same length share a run as long as they are short, and all others have one of their own.
  */
 
 /** How much goes into a run. */
@@ -12,7 +13,7 @@ export interface Bounds {
   readonly waste: number
 }
 
-export const bounds: Bounds = { enough: 96, waste: 0.1 }
+export const bounds: Bounds = { enough: 256, waste: 0.1 }
 
 /** The places of these lengths, in groups that are run one after the other. */
 export const byLength = (

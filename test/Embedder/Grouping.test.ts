@@ -25,6 +25,13 @@ describe("Grouping", () => {
 
   it("short texts share a run, long ones have their own", () => {
     assert.deepStrictEqual(Grouping.byLength([10, 200, 11, 10, 200]), [[0, 3, 2], [1], [4]])
+    assert.deepStrictEqual(Grouping.byLength([128, 127, 129, 128, 86, 85, 84]), [
+      [6, 5],
+      [4],
+      [1, 0],
+      [3],
+      [2],
+    ])
     assert.deepStrictEqual(Grouping.byLength([]), [])
   })
 })
