@@ -13,10 +13,10 @@ export const Block = Schema.declare((value): value is Float32Array => value inst
 })
 
 /** No message carries more texts than this, so that a process that dies takes few along. */
-export const maxTexts = 64
+export const maxTexts = 32
 
-/** Nor more text than this, in UTF-16 units, unless a single one has more: about as much as fifty short notes. */
-export const maxLength = 32_768
+/** Nor more text than this, in UTF-16 units, unless a single one has more: about as much as thirty short notes. */
+export const maxLength = 16_384
 
 /** Makes the model ready: builds or downloads its folder where it is missing, and loads it. */
 export class Load extends Schema.TaggedRequest<Load>()("Load", {
