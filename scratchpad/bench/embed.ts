@@ -222,7 +222,7 @@ const program = Effect.gen(function* () {
 
   const some = corpus.slice(0, few)
   // Other texts than those of the corpus: those would be found in the cache. Short and many: until a thousand have gone
-  // through a shell, V8 compiles beside the model, a fifth of what this process works then.
+  // through a shell, V8 compiles beside the model, a quarter of what this process works then.
   const before = Array.from(
     { length: 1_500 },
     (_, at) => `Again ${at}: ${(corpus[at % corpus.length] ?? "").slice(0, 80)}`,

@@ -48,6 +48,8 @@ const sentences = [
   "x",
   "A passkey signs the user in without a password; it is bound to the site and cannot be phished.",
   "word ".repeat(120),
+  // Shares a run with the one above, filled up to its length.
+  "Bread needs flour, water, salt and time. ".repeat(11),
   "日本語のテキストと emoji 😀",
 ]
 
